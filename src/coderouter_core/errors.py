@@ -1,0 +1,99 @@
+"""The errors of the house.
+
+::
+
+    CodeRouterError
+    ├── ConfigError          the operator's files: a list of `Problem`s, each with its place
+    ├── PluginError          a plugin's hook raised where its answer is needed
+    ├── RequestError         the client's request cannot be served as it is; carries a `Fault`
+    ├── UpstreamError        one attempt failed; carries what the upstream said
+    └── ChainError           no provider could answer; carries every reason
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from coderouter_core.model import Fault
+
+
+class CodeRouterError(Exception):
+    """Anything this house raises on purpose."""
+
+
+@frozen
+class Problem:
+    """One mistake in a file: where (`file`, 1-based `line` and `column`, `path` of keys), what, what to do."""
+
+    message: str
+    path: str = ""
+    file: str = ""
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+        return ": ".join(part for part in (place, self.path, self.message) if part)
+
+
+class ConfigError(CodeRouterError):
+    """Everything that is wrong with a configuration, at once."""
+
+    def __init__(self, *problems: Problem | str) -> None:
+        self.problems: tuple[Problem, ...] = tuple(
+            Problem(problem) if isinstance(problem, str) else problem for problem in problems
+        )
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class PluginError(CodeRouterError):
+    """`hook` of `plugin` raised and its answer cannot be done without."""
+
+    def __init__(self, plugin: str, hook: str, cause: BaseException) -> None:
+        self.plugin = plugin
+        self.hook = hook
+        self.cause = cause
+        super().__init__(f"plugin {plugin!r} raised in {hook}: {type(cause).__name__}: {cause}")
+
+
+class RequestError(CodeRouterError):
+    """The request ends here, with `fault` in the client's dialect."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        super().__init__(fault.message)
+
+
+class UpstreamError(CodeRouterError):
+    """One attempt failed.
+
+    `kind` is one of ``transport``, ``timeout``, ``status``, ``garbage``, ``empty``, ``stream``, ``context``.
+    `fault` is what the client would be told if this were the last word. `status` is the upstream's HTTP
+    status, None when there was none. `window` is the backend's context window, where it told.
+    """
+
+    def __init__(
+        self, kind: str, fault: Fault, *, status: int | None = None, window: int | None = None
+    ) -> None:
+        self.kind = kind
+        self.fault = fault
+        self.status = status
+        self.window = window
+        super().__init__(fault.message)
+
+
+class ChainError(CodeRouterError):
+    """No provider could answer. `reasons` are (provider, reason) in the order of the chain."""
+
+    def __init__(self, fault: Fault, reasons: Sequence[tuple[str, str]]) -> None:
+        self.fault = fault
+        self.reasons = tuple(reasons)
+        super().__init__(fault.message)
+
+
+def listing(heading: str, reasons: Iterable[tuple[str, Any]]) -> str:
+    """`heading`, then a line for each reason."""
+    return "\n".join([f"{heading}:", *(f"  {name}: {reason}" for name, reason in reasons)])

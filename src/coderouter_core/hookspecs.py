@@ -1,0 +1,222 @@
+"""Every hook of the house. The docstrings are the reference page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from coderouter_core.events import Event, EventSpec
+from coderouter_core.model import (
+    Adapter,
+    Attempt,
+    Config,
+    Cost,
+    Demotion,
+    Drop,
+    Instruction,
+    Option,
+    Profile,
+    Provider,
+    Refusal,
+    Rejection,
+    Request,
+    Reservation,
+    Router,
+    StreamFilter,
+    Usage,
+)
+
+if TYPE_CHECKING:
+    import click
+    import httpx
+    from starlette.routing import BaseRoute
+
+PROJECT = "coderouter"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def declare_options() -> Iterable[Option] | None:
+    """The configuration fields this plugin owns.
+
+    Called:    once, before the configuration is read.
+    Combined:  collected; two owners of one field are a `ConfigError` naming both.
+    Must not:  read files or the environment.
+    Raises:    anything raised ends the start.
+    """
+
+
+@hookspec
+def declare_events() -> Iterable[EventSpec] | None:
+    """The events this plugin emits; the catalogue is the core's events plus these.
+
+    Called:    once, at start.
+    Combined:  collected; a name declared twice ends the start.
+    Must not:  emit.
+    Raises:    anything raised ends the start.
+    """
+
+
+@hookspec
+def configure(config: Config, router: Router) -> None:
+    """Take what the plugin needs for its life: the ledger, the clock, `emit`, `price`, `vitals`.
+
+    Called:    once, after the configuration was read and before anything is served.
+    Combined:  each.
+    Must not:  block; state shared by workers belongs into the ledger.
+    Raises:    `ConfigError` for what is wrong in the file; anything else ends the start.
+    """
+
+
+@hookspec(firstresult=True)
+def make_adapter(provider: Provider, transport: httpx.AsyncBaseTransport) -> Adapter | None:
+    """The object that speaks to `provider`, or None when `provider.kind` is not this plugin's.
+
+    `transport` is the provider's own connection pool; requests handed to it follow no redirects.
+
+    Called:    once per provider, at start.
+    Combined:  first result.
+    Must not:  connect; `Adapter.start` is the place.
+    Raises:    `ConfigError` for what is wrong in the file; anything else ends the start.
+    """
+
+
+@hookspec
+def service(router: Router) -> AbstractAsyncContextManager[Any] | None:
+    """Work beside the requests: entered before the socket opens, left in reverse after it drains.
+
+    Called:    once, at start.
+    Combined:  collected.
+    Must not:  keep the event loop for more than 5 ms at a time.
+    Raises:    anything raised on entering ends the start.
+    """
+
+
+@hookspec
+def routes() -> Iterable[BaseRoute] | None:
+    """HTTP routes to serve beside the core's, behind the same security middleware.
+
+    Called:    once, at start.
+    Combined:  collected; the core's routes come first.
+    Must not:  serve what a key would otherwise protect.
+    Raises:    anything raised ends the start.
+    """
+
+
+@hookspec
+def commands(cli: click.Group) -> None:
+    """Add commands to the ``coderouter`` command line.
+
+    Called:    when the command line starts.
+    Combined:  each.
+    Must not:  import what only the command needs before it runs.
+    Raises:    anything raised is shown and the plugin's commands are missing.
+    """
+
+
+@hookspec(firstresult=True)
+def match_rule(condition: Any, request: Request) -> bool | None:
+    """Whether a rule's condition holds; None when the condition is not this plugin's.
+
+    `condition` is an instance of the RULE option's class that the plugin declared.
+
+    Called:    for each rule in order until one holds; facts the option names are prepared.
+    Combined:  first result.
+    Must not:  block, await, or change its arguments.
+    Raises:    anything raised is an event, and the rule does not hold.
+    """
+
+
+@hookspec
+def review_request(request: Request, profile: Profile) -> Refusal | Instruction | None:
+    """Decline the request, or add text to its prompt.
+
+    Called:    once per request, when its profile is known.
+    Combined:  the first Refusal ends the request; all Instructions are added, in order of plugin name.
+    Must not:  block, await, or change its arguments.
+    Raises:    anything raised fails the request as `PluginError`.
+    """
+
+
+@hookspec
+def filter_chain(chain: Sequence[Provider], request: Request, profile: Profile) -> Iterable[Rejection] | None:
+    """Veto providers for this request.
+
+    Called:    once per request, before `reorder_chain`; every plugin sees the whole chain.
+    Combined:  union; a provider rejected twice shows both reasons.
+    Must not:  block, await, or change its arguments.
+    Raises:    anything raised fails the request as `PluginError`.
+    """
+
+
+@hookspec
+def reorder_chain(chain: Sequence[Provider], request: Request, profile: Profile) -> Iterable[Demotion] | None:
+    """Move providers back. Weights: slow 1, failing often 2, incapable 10, unhealthy 100.
+
+    Called:    once per request, on what `filter_chain` left.
+    Combined:  stable sort by (sum of weights, place in the profile); never drops.
+    Must not:  block, await, or change its arguments.
+    Raises:    anything raised is an event, and that plugin's demotions are missing.
+    """
+
+
+@hookspec
+def review_attempt(
+    provider: Provider, request: Request, profile: Profile
+) -> Iterable[Rejection | Drop | Reservation] | None:
+    """The last look before one attempt: budgets, cooldowns, fields this provider cannot take.
+
+    Called:    before every attempt, fallbacks included.
+    Combined:  union; any Rejection skips the provider; Reservations are held until the attempt is settled.
+    Must not:  block, await, or change its arguments.
+    Raises:    anything raised fails the request as `PluginError`.
+    """
+
+
+@hookspec
+def stream_filter(provider: Provider, request: Request) -> StreamFilter | None:
+    """An object that changes the events of this attempt's answer, streamed or not.
+
+    Called:    once per attempt.
+    Combined:  all, by their `stage`, then by plugin name.
+    Must not:  block or await, here or in the filter.
+    Raises:    anything raised fails the attempt.
+    """
+
+
+@hookspec(firstresult=True)
+def compute_cost(provider: Provider, usage: Usage) -> Cost | None:
+    """What `usage` costs at `provider`, or None to leave it to others.
+
+    Called:    once per attempt, when it ends; and for estimates before it.
+    Combined:  first result; the core answers last, from the provider's ``cost:`` table.
+    Must not:  block or await.
+    Raises:    anything raised is an event, and the price is unknown.
+    """
+
+
+@hookspec
+def observe_attempt(attempt: Attempt) -> None:
+    """See how an attempt ended.
+
+    Called:    exactly once per attempt, whatever its end: ok, failed, broken mid-stream, cancelled.
+    Combined:  each.
+    Must not:  block or await; it also runs while a request is being cancelled.
+    Raises:    anything raised is an event; after ten failures in a row the hook of that plugin is switched off.
+    """
+
+
+@hookspec
+def observe_event(event: Event) -> None:
+    """See an event of the router.
+
+    Called:    for every event, in order.
+    Combined:  each.
+    Must not:  block, await, or emit.
+    Raises:    anything raised is counted; after ten failures in a row the hook of that plugin is switched off.
+    """

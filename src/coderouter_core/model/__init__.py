@@ -1,0 +1,63 @@
+"""Every value that crosses a boundary of the house: frozen, typed, without behaviour that acts."""
+
+from coderouter_core.model.attempt import Answer, Attempt, Call, Limits, Outcome
+from coderouter_core.model.config import AuthKey, AutoRouter, Config, Settings
+from coderouter_core.model.provider import (
+    Capabilities,
+    Option,
+    Prices,
+    Profile,
+    Provider,
+    Rule,
+    Scope,
+)
+from coderouter_core.model.request import Dialect, Operation, Request
+from coderouter_core.model.seams import Adapter, Clock, Ledger, Router, StreamFilter
+from coderouter_core.model.stream import Block, Fault, StreamEvent
+from coderouter_core.model.usage import Cost, Usage
+from coderouter_core.model.verdicts import (
+    Demotion,
+    Drop,
+    Instruction,
+    Refusal,
+    Rejection,
+    Reservation,
+)
+
+__all__ = [
+    "Adapter",
+    "Answer",
+    "Attempt",
+    "AuthKey",
+    "AutoRouter",
+    "Block",
+    "Call",
+    "Capabilities",
+    "Clock",
+    "Config",
+    "Cost",
+    "Demotion",
+    "Dialect",
+    "Drop",
+    "Fault",
+    "Instruction",
+    "Ledger",
+    "Limits",
+    "Operation",
+    "Option",
+    "Outcome",
+    "Prices",
+    "Profile",
+    "Provider",
+    "Refusal",
+    "Rejection",
+    "Request",
+    "Reservation",
+    "Router",
+    "Rule",
+    "Scope",
+    "Settings",
+    "StreamEvent",
+    "StreamFilter",
+    "Usage",
+]

@@ -1,0 +1,72 @@
+"""The whole configuration, as read: ``providers.yaml``, the environment, the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+from attrs import field, frozen, validators
+
+from coderouter_core.model.provider import Profile, Provider, Rule
+
+T = TypeVar("T")
+
+
+@frozen
+class AuthKey:
+    """A client key: the name of an environment variable that holds it, or its SHA-256 in hex."""
+
+    name: str
+    env: str | None = None
+    sha256: str | None = None
+
+
+@frozen
+class AutoRouter:
+    """Rules in order; the first that holds chooses the profile."""
+
+    rules: tuple[Rule, ...] = ()
+    default_rule_profile: str = "writing"
+    disabled: bool = False
+
+
+@frozen
+class Settings:
+    """Top-level keys that are single values. Sizes in bytes, times in seconds."""
+
+    allow_paid: bool = False
+    display_timezone: str | None = None
+    tag_body: bool = False
+    log_upstream_errors: Literal["none", "short", "full"] = "short"
+    ping_after_s: float = field(default=10.0, validator=validators.ge(0.1))
+    drain_timeout_s: float = field(default=120.0, validator=validators.ge(0))
+    max_body_bytes: int = field(default=32 * 1024 * 1024, validator=validators.ge(1024))
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+
+
+@frozen(eq=False)
+class Config:
+    """Everything the router was told. `mode_source` is ``env`` when CODEROUTER_MODE chose `default_profile`.
+
+    `default_profile` is ``auto`` when rules choose. `ledger_url` is ``memory:`` or ``sqlite:PATH``;
+    empty means the default place. `source` names the file it came from, for people.
+    """
+
+    providers: tuple[Provider, ...]
+    profiles: tuple[Profile, ...]
+    default_profile: str = "default"
+    mode_aliases: Mapping[str, str] = field(factory=dict)
+    auto_router: AutoRouter | None = None
+    settings: Settings = Settings()
+    auth_keys: tuple[AuthKey, ...] = ()
+    ledger_url: str = ""
+    plugins_disabled: tuple[str, ...] = ()
+    mode_source: str = "config"
+    source: str = ""
+    options: Mapping[type, Any] = field(factory=dict, repr=False)
+
+    def option(self, cls: type[T]) -> T:
+        """The values of a plugin's ROUTER keys."""
+        found = self.options.get(cls)
+        return found if found is not None else cls()

@@ -1,0 +1,103 @@
+"""What every dialect can do: check a request, read and write answers, say an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from coderouter_core.model import Dialect, Fault, StreamEvent, Usage
+
+
+class Reader(Protocol):
+    """Reads the streamed answer of one attempt, frame by frame."""
+
+    def read(self, frame: bytes) -> Sequence[StreamEvent]:
+        """The events of one whole SSE frame (`frame` ends with its blank line).
+
+        Every event carries `frame`. A frame that means nothing gives one ``other`` or ``ping`` event.
+        A frame that is not what the dialect allows gives one ``error`` event of kind ``api_error``
+        whose `fault.code` is ``garbage``; an error of the upstream gives one ``error`` event.
+        """
+
+    def close(self) -> Sequence[StreamEvent]:
+        """The upstream's stream is over: close open blocks, and give the ``stop`` that the dialect allows to be
+        missing (a chat stream with ``[DONE]`` and no finish_reason, or the reverse). Nothing when it was cut."""
+
+
+class Writer(Protocol):
+    """Writes one streamed answer in a dialect, for a client."""
+
+    def write(self, event: StreamEvent) -> bytes:
+        """The frames for an event; empty when it waits for others, or has no form in this dialect."""
+
+    def close(self) -> bytes:
+        """The last frames of an answer that ended properly (``message_stop``; usage chunk and ``[DONE]``)."""
+
+
+class Lane(Protocol):
+    """One answer's way from an upstream's bytes to a client's, and what was seen on the way.
+
+    `content`: real content was seen: non-empty text or thinking, a tool call with a name, or a stop reason
+    other than ``end_turn``, ``tool_use``. `stopped`: the answer came to its proper end. `fault`: the upstream said an error, or something
+    that is not the dialect; nothing after it is passed on. `usage`: the larger value of each field so far.
+    """
+
+    content: bool
+    stopped: bool
+    fault: Fault | None
+    usage: Usage
+    stop_reason: str
+
+    def feed(self, data: bytes) -> bytes:
+        """What `data` (as read, split anywhere) becomes for the client: whole frames only."""
+
+    def close(self) -> bytes:
+        """The upstream ended its body: the frames that are still due. An answer without its proper end sets `fault`
+        with code ``truncated``; call `fail` with it."""
+
+    def fail(self, fault: Fault, request_id: str) -> bytes:
+        """The last frames of an answer that breaks after content: an error in the client's dialect."""
+
+
+class Codec(Protocol):
+    """One dialect. Stateless; readers, writers and lanes hold the state of one answer."""
+
+    dialect: Dialect
+    ping: bytes
+
+    def check(self, body: Mapping[str, Any]) -> None:
+        """Raise `RequestError` (400, ``invalid_request_error``) where a request is not what the dialect allows.
+
+        The message says where (``messages.2.role``), what, and what would be right; it never quotes the prompt.
+        """
+
+    def reader(self) -> Reader: ...
+
+    def writer(self, *, include_usage: bool = True) -> Writer: ...
+
+    def relay(self, *, hide_usage: bool = False) -> Lane:
+        """A lane whose both sides speak this dialect: frames pass as they came.
+
+        `hide_usage` keeps the usage-only chunk, which the router asked for, from a client that did not.
+        """
+
+    def events(self, body: Mapping[str, Any]) -> Sequence[StreamEvent]:
+        """The events of a whole (not streamed) answer. An error body, or one that is not an answer of this dialect,
+        gives an ``error`` event as `Reader.read` does."""
+
+    def fold(self, events: Iterable[StreamEvent]) -> dict[str, Any]:
+        """A whole answer of this dialect from the events of one."""
+
+    def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
+        """What an upstream's answer with an error status says. Never raises: any bytes may come.
+
+        Carries `body` and `dialect` when the body is a well-formed error of this dialect;
+        `retry_after_s` from ``retry-after-ms``, ``retry-after`` (seconds or HTTP date).
+        Kind ``context`` is told by `code` ``context_length_exceeded``.
+        """
+
+    def error_body(self, fault: Fault, request_id: str) -> bytes:
+        """An error as the body of an HTTP answer."""
+
+    def error_frames(self, fault: Fault, request_id: str) -> bytes:
+        """An error as the last frames of a stream that was opened."""
