@@ -69,6 +69,7 @@ CORE_EVENTS: tuple[EventSpec, ...] = (
     EventSpec("plugin-failed", _E, ("plugin", "hook", "error", "switched_off"), "a plugin raised"),
     EventSpec("request-refused", _I, ("plugin", "reason"), "a plugin declined a request"),
     EventSpec("instruction-added", _I, ("plugin", "reason"), "a plugin added text to the prompt"),
+    EventSpec("internal-error", _E, ("error",), "the router itself failed on a request"),
     EventSpec("ledger-failed", _E, ("error",), "the ledger's store cannot be reached; what is known in memory serves on"),
     EventSpec("adapter-note", _I, ("provider", "note"), "an adapter tells of its backend: started, restarted, stopped"),
 )  # fmt: skip

@@ -123,6 +123,17 @@ class Request:
             self._prepared["tokens"] = sum(estimate_tokens(text) for text in self._texts())
         return int(self._prepared["tokens"])
 
+    def signals(self) -> dict[str, Any]:
+        """Facts for events: those that are cheap, and those that somebody had computed. Never text."""
+        known: dict[str, Any] = {
+            "has_image": self.has_image,
+            "has_tools": self.has_tools,
+            "model": self.model[:200],
+        }
+        if "tokens" in self._prepared:
+            known["estimated_tokens"] = self._prepared["tokens"]
+        return known
+
     async def prepare(self, names: Iterable[str]) -> None:
         """Compute facts that may take more than a millisecond, in slices of at most `SLICE_S`."""
         for name in names:

@@ -1,0 +1,379 @@
+"""One try of one provider, from the call to its settlement."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import orjson
+from attrs import evolve
+
+from coderouter_core.engine.client import Client
+from coderouter_core.engine.outgoing import Outgoing
+from coderouter_core.errors import PluginError, UpstreamError
+from coderouter_core.model import (
+    Adapter,
+    Answer,
+    Attempt,
+    Call,
+    Dialect,
+    Fault,
+    Outcome,
+    Request,
+    StreamEvent,
+    StreamFilter,
+    Usage,
+)
+from coderouter_core.wire import codec
+from coderouter_core.wire.codec import Codec, Lane
+from coderouter_core.wire.lanes import TranslatingLane
+
+T = TypeVar("T")
+
+#: A body that is not streamed, or an error's, may be this large.
+MOST_BODY = 64 * 1024 * 1024
+MOST_ERROR = 1024 * 1024
+#: After its last frame an upstream gets this long to end its body, so that the connection can be kept.
+LINGER_S = 0.25
+#: The outcome of an answer that ended properly and said nothing.
+EMPTY = Fault(502, "api_error", "answered without any content", code="empty")
+SETTLED_REASONS = ("end_turn", "tool_use", "")
+
+
+class Try:
+    """Runs one attempt. `record` is the attempt as it stands; `committed` says that the client got content.
+
+    `waited_s` is the time spent waiting for the upstream, apart from the router's own work.
+    """
+
+    def __init__(
+        self,
+        record: Attempt,
+        request: Request,
+        outgoing: Outgoing,
+        call: Call,
+        adapter: Adapter,
+        client: Client,
+        filters: Sequence[StreamFilter],
+        *,
+        accept_empty: bool,
+        on_content: Callable[[Try], None],
+    ) -> None:
+        self.record = record
+        self.committed = False
+        self.waited_s = 0.0
+        self.error: UpstreamError | None = None
+        self._request = request
+        self._outgoing = outgoing
+        self._call = call
+        self._adapter = adapter
+        self._client = client
+        self._filters = filters
+        self._accept_empty = accept_empty
+        self._on_content = on_content
+        self._began = time.perf_counter()
+        self._loop = asyncio.get_running_loop()
+        self._usage = Usage()
+        self._status: int | None = None
+        self._first_token_s: float | None = None
+        self._clients: Codec = codec(request.dialect)
+        self._upstreams: Codec = codec(outgoing.dialect)
+
+    # ---- the way of an attempt
+
+    async def run(self) -> Callable[[], Awaitable[None]]:
+        """Ask, and pass on what comes. Returns what is left to send when the attempt is settled.
+
+        Raises `UpstreamError` where the provider failed before its first content; after it, the error is
+        in `error` and its frames are in what is left to send.
+        """
+        answer = await self._wait(self._adapter.open(self._call), self._call.limits.first_byte_s)
+        try:
+            self._status = answer.status
+            if not 200 <= answer.status < 300:
+                raise await self._refused(answer)
+            kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if self._request.stream and kind not in ("application/json", "text/html"):
+                return await self._stream(answer)
+            if kind == "text/event-stream":
+                return await self._collect(answer)
+            return await self._whole(answer)
+        finally:
+            await answer.aclose()
+
+    async def _refused(self, answer: Answer) -> UpstreamError:
+        try:
+            body = await self._read(answer.chunks, MOST_ERROR)
+        except UpstreamError:
+            body = b""
+        fault = self._without_key(self._upstreams.fault(answer.status, answer.headers, body))
+        kind = "context" if fault.code == "context_length_exceeded" else "status"
+        window = fault.extra.get("n_ctx")
+        return UpstreamError(
+            kind, fault, status=answer.status, window=window if isinstance(window, int) else None
+        )
+
+    async def _stream(self, answer: Answer) -> Callable[[], Awaitable[None]]:
+        lane = self._lane()
+        held = bytearray()
+        limits = self._call.limits
+        deadline = self._began_loop + limits.first_byte_s
+        chunks = answer.chunks.__aiter__()
+        steps = 0
+        try:
+            while (data := await self._next(chunks, deadline, limits.idle_s)) is not None:
+                out = lane.feed(data)
+                if self.committed:
+                    if out:
+                        await self._client.stream(out)
+                else:
+                    held += out
+                    if lane.content or (self._accept_empty and lane.stopped):
+                        self._commit()
+                        await self._client.stream(bytes(held))
+                if lane.fault is not None:
+                    raise self._said(lane.fault)
+                if lane.done:
+                    break
+                if lane.steps != steps:
+                    steps = lane.steps
+                    if self.committed:
+                        deadline = self._loop.time() + limits.idle_s
+            tail = lane.close()
+            if lane.fault is not None:
+                raise self._said(lane.fault)
+            if not self.committed:
+                if not (lane.content or self._accept_empty):
+                    raise UpstreamError("empty", EMPTY, status=self._status)
+                self._commit()
+                tail = bytes(held) + tail
+            self._usage = lane.usage
+            if lane.done:
+                await self._linger(chunks)
+            return lambda: self._client.end(tail)
+        except UpstreamError as error:
+            self._usage = lane.usage
+            if not self.committed:
+                raise
+            self.error = error
+            frames = lane.fail(error.fault, self._request.id)
+            return lambda: self._client.end(frames)
+        finally:
+            self._usage = lane.usage
+
+    async def _whole(self, answer: Answer) -> Callable[[], Awaitable[None]]:
+        """An answer that is not streamed; for a client that streams it becomes a stream."""
+        body = await self._read(answer.chunks, MOST_BODY)
+        try:
+            decoded = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            decoded = None
+        if not isinstance(decoded, dict):
+            fault = self._upstreams.fault(502, answer.headers, body)
+            raise UpstreamError("garbage", evolve(fault, code="garbage"), status=self._status)
+        events = self._filtered(self._upstreams.events(decoded))
+        self._judge(events)
+        self._commit()
+        if self._request.stream:
+            writer = self._clients.writer(include_usage=not self._hides_usage())
+            frames = b"".join(writer.write(event) for event in events) + writer.close()
+            return lambda: self._client.end(frames)
+        if self._filters or self._clients is not self._upstreams:
+            body = orjson.dumps(self._clients.fold(events))
+        return lambda: self._client.whole(200, {}, body)
+
+    async def _collect(self, answer: Answer) -> Callable[[], Awaitable[None]]:
+        """A stream from an upstream that streams although nobody asked, folded into a whole answer."""
+        limits = self._call.limits
+        reader = _Collector(self._upstreams)
+        deadline = self._began_loop + limits.first_byte_s
+        chunks = answer.chunks.__aiter__()
+        while (data := await self._next(chunks, deadline, limits.idle_s)) is not None:
+            if reader.feed(data):
+                deadline = self._loop.time() + limits.idle_s
+        events = self._filtered(reader.close())
+        self._judge(events)
+        self._commit()
+        body = orjson.dumps(self._clients.fold(events))
+        return lambda: self._client.whole(200, {}, body)
+
+    # ---- pieces
+
+    @property
+    def _began_loop(self) -> float:
+        return self._loop.time() - (time.perf_counter() - self._began)
+
+    def _lane(self) -> Lane:
+        if self._clients is self._upstreams and not self._filters:
+            return self._clients.relay(hide_usage=self._outgoing.hide_usage)
+        writer = self._clients.writer(include_usage=not self._hides_usage())
+        return TranslatingLane(self._upstreams.reader(), writer, self._filters)
+
+    def _hides_usage(self) -> bool:
+        if self._request.dialect is not Dialect.CHAT:
+            return False
+        asked = self._request.body.get("stream_options")
+        return not (isinstance(asked, dict) and asked.get("include_usage"))
+
+    def _filtered(self, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
+        for stage in self._filters:
+            passed = [out for event in events for out in stage.feed(event)]
+            events = [*passed, *stage.flush()]
+        return events
+
+    def _judge(self, events: Sequence[StreamEvent]) -> None:
+        """Raise for events that are no answer: an error, or nothing in them."""
+        content = self._accept_empty
+        for event in events:
+            if event.kind == "error" and event.fault is not None:
+                raise self._said(event.fault)
+            if event.usage.reported:
+                self._usage = self._usage.merge(event.usage)
+            content = content or bool(
+                (event.kind == "delta" and event.text)
+                or (event.kind == "block_start" and event.block == "tool_call" and event.name)
+                or (event.kind == "stop" and event.reason not in SETTLED_REASONS)
+            )
+        if not content:
+            raise UpstreamError("empty", EMPTY, status=self._status)
+
+    def _said(self, fault: Fault) -> UpstreamError:
+        """What the upstream said inside an answer with status 200."""
+        fault = self._without_key(fault)
+        if fault.code == "garbage":
+            return UpstreamError("garbage", fault, status=self._status)
+        if fault.code == "context_length_exceeded":
+            return UpstreamError("context", fault, status=self._status)
+        return UpstreamError("stream", fault, status=self._status)
+
+    def _without_key(self, fault: Fault) -> Fault:
+        """Some upstreams quote the key they refuse; it must not reach clients, logs or the ledger."""
+        key = self.record.provider.api_key()
+        if not key:
+            return fault
+        body = fault.body.replace(key.encode(), b"***") if fault.body else None
+        return evolve(fault, message=fault.message.replace(key, "***"), body=body)
+
+    def _commit(self) -> None:
+        self.committed = True
+        self._first_token_s = time.perf_counter() - self._began
+        self._on_content(self)
+
+    # ---- waiting for the upstream
+
+    async def _wait(self, what: Awaitable[T], limit_s: float) -> T:
+        since = time.perf_counter()
+        try:
+            async with asyncio.timeout(limit_s):
+                return await what
+        except TimeoutError:
+            raise self._too_slow("no answer", limit_s) from None
+        finally:
+            self.waited_s += time.perf_counter() - since
+
+    async def _next(self, chunks: AsyncIterator[bytes], deadline: float, idle_s: float) -> bytes | None:
+        """The next bytes; None at the end. `deadline` is in the loop's time, and moves with content only."""
+        since = time.perf_counter()
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await anext(chunks)
+        except StopAsyncIteration:
+            return None
+        except TimeoutError:
+            if self.committed:
+                raise self._too_slow("silent", idle_s) from None
+            raise self._too_slow("no content", self._call.limits.first_byte_s) from None
+        finally:
+            self.waited_s += time.perf_counter() - since
+
+    async def _read(self, chunks: AsyncIterator[bytes], most: int) -> bytes:
+        """A whole body. It may take as long in all as its first byte might have: all of it was there by then."""
+        limit_s = self._call.limits.first_byte_s
+        deadline = self._loop.time() + limit_s
+        pieces: list[bytes] = []
+        size = 0
+        iterator = chunks.__aiter__()
+        while (data := await self._next(iterator, deadline, limit_s)) is not None:
+            pieces.append(data)
+            size += len(data)
+            if size > most:
+                fault = Fault(502, "api_error", f"answered with more than {most >> 20} MiB", code="garbage")
+                raise UpstreamError("garbage", fault, status=self._status)
+        return b"".join(pieces)
+
+    async def _linger(self, chunks: AsyncIterator[bytes]) -> None:
+        """Read to the end of the body, for a moment, so that the connection can serve again."""
+        try:
+            async with asyncio.timeout(LINGER_S):
+                async for _ in chunks:
+                    pass
+        except (TimeoutError, UpstreamError):
+            pass
+
+    def _too_slow(self, what: str, limit_s: float) -> UpstreamError:
+        fault = Fault(504, "timeout_error", f"{what} within {limit_s:g} s")
+        return UpstreamError("timeout", fault, status=self._status)
+
+    # ---- how it ended
+
+    def settled(self, failure: BaseException | None) -> Attempt:
+        """The attempt's record, when it ended: well, or by `failure`."""
+        failure = failure or self.error
+        outcome = Outcome.OK
+        changes: dict[str, object] = {}
+        if isinstance(failure, UpstreamError):
+            outcome = Outcome.BROKEN if self.committed else Outcome.FAILED
+            changes = {
+                "status": failure.status,
+                "error_kind": failure.kind,
+                "error_text": failure.fault.message[:2000],
+                "retry_after_s": failure.fault.retry_after_s,
+            }
+        elif isinstance(failure, PluginError):
+            outcome, changes = Outcome.FAILED, {"error_kind": "plugin", "error_text": str(failure)[:2000]}
+        elif failure is not None:
+            outcome = Outcome.CANCELLED
+        usage, estimated = self._usage, False
+        billed = outcome in (Outcome.CANCELLED, Outcome.BROKEN) or self.committed
+        if billed and not usage.reported:
+            # Nothing was reported, yet the prompt was read and will be billed: about four bytes a token.
+            usage, estimated = evolve(usage, input=len(self._request.raw) // 4), True
+        self.record = evolve(
+            self.record,
+            outcome=outcome,
+            seconds=time.perf_counter() - self._began,
+            first_token_s=self._first_token_s,
+            usage=usage,
+            estimated=estimated,
+            **{"status": self._status, **changes},
+        )
+        return self.record
+
+
+class _Collector:
+    """Reads the frames of a stream to its end."""
+
+    def __init__(self, upstreams: Codec) -> None:
+        from coderouter_core.wire.sse import Framer
+
+        self._reader = upstreams.reader()
+        self._framer = Framer()
+        self._events: list[StreamEvent] = []
+
+    def feed(self, data: bytes) -> bool:
+        """Take bytes; True when something other than a ping came."""
+        fresh = [event for frame in self._framer.feed(data) for event in self._reader.read(frame)]
+        self._events += fresh
+        return any(event.kind not in ("ping", "other") for event in fresh)
+
+    def close(self) -> list[StreamEvent]:
+        last = self._framer.close()
+        if last:
+            self._events += self._reader.read(last)
+        self._events += self._reader.close()
+        if not any(event.kind in ("stop", "error") for event in self._events):
+            fault = Fault(502, "api_error", "the answer was cut off", code="truncated")
+            self._events.append(StreamEvent("error", fault=fault))
+        return self._events

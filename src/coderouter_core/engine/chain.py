@@ -1,0 +1,125 @@
+"""Which providers of a profile may serve a request, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from attrs import frozen
+
+from coderouter_core.events import Events
+from coderouter_core.hooks import Hooks, Said
+from coderouter_core.model import Demotion, Profile, Provider, Rejection, Request, Settings
+
+PAID_HINT = "set ALLOW_PAID=true (or allow_paid: true), mark the provider as not paid, or add a free provider"
+
+
+@frozen(eq=False)
+class Chain:
+    """Providers in the order in which they are tried, and who was left out."""
+
+    providers: tuple[Provider, ...]
+    rejected: tuple[Rejection, ...]
+    demoted: tuple[Demotion, ...] = ()
+
+
+class Chains:
+    """Gates of the core, then `filter_chain`, then `reorder_chain`; every verdict is an Event."""
+
+    def __init__(
+        self, providers: Mapping[str, Provider], settings: Settings, hooks: Hooks, events: Events
+    ) -> None:
+        self._providers = providers
+        self._settings = settings
+        self._hooks = hooks
+        self._events = events
+
+    def resolve(self, request: Request, profile: Profile) -> Chain:
+        left: list[Provider] = []
+        rejected: list[Rejection] = []
+        for name in profile.providers:
+            provider = self._providers[name]
+            if (rejection := self.gate(provider, profile)) is None:
+                left.append(provider)
+            else:
+                rejected.append(rejection)
+                self._events.emit(rejection.event, **rejection.fields)
+        if not left:
+            self._say_blocked(profile, rejected)
+            return Chain((), tuple(rejected))
+        vetoes = self._hooks.filter_chain(tuple(left), request, profile)
+        if vetoes:
+            left = self._veto(left, vetoes, rejected, profile)
+        demoted: list[Demotion] = []
+        if len(left) > 1:
+            left, demoted = self._reorder(left, request, profile)
+        return Chain(tuple(left), tuple(rejected), tuple(demoted))
+
+    def gate(self, provider: Provider, profile: Profile) -> Rejection | None:
+        """The core's own veto: a paid provider while paying is off, a provider whose key is not there."""
+        fields = {"profile": profile.name, "provider": provider.name}
+        if provider.paid and not self._settings.allow_paid:
+            return Rejection(
+                provider,
+                "it is paid and allow_paid is off",
+                event="skip-paid-provider",
+                fields=fields,
+                status=402,
+            )
+        if provider.api_key_env and provider.api_key() is None:
+            return Rejection(
+                provider,
+                f"its key variable {provider.api_key_env} is not set",
+                event="skip-missing-key",
+                fields={**fields, "api_key_env": provider.api_key_env},
+            )
+        return None
+
+    def _veto(
+        self,
+        left: Sequence[Provider],
+        vetoes: Sequence[Said[Rejection]],
+        rejected: list[Rejection],
+        profile: Profile,
+    ) -> list[Provider]:
+        for said in vetoes:
+            self.say_rejected(said, profile)
+            rejected.append(said.verdict)
+        gone = {id(said.verdict.provider) for said in vetoes}
+        return [provider for provider in left if id(provider) not in gone]
+
+    def say_rejected(self, said: Said[Rejection], profile: Profile) -> None:
+        """Emit the event of a plugin's rejection."""
+        rejection = said.verdict
+        fields = {"profile": profile.name, "provider": rejection.provider.name, "plugin": said.plugin}
+        self._events.emit(rejection.event, **{"reason": rejection.reason, **fields, **rejection.fields})
+
+    def _reorder(
+        self, left: Sequence[Provider], request: Request, profile: Profile
+    ) -> tuple[list[Provider], list[Demotion]]:
+        said = self._hooks.reorder_chain(tuple(left), request, profile)
+        if not said:
+            return list(left), []
+        weights: dict[int, int] = {}
+        for each in said:
+            demotion = each.verdict
+            weights[id(demotion.provider)] = weights.get(id(demotion.provider), 0) + demotion.weight
+            fields = {
+                "profile": profile.name,
+                "provider": demotion.provider.name,
+                "plugin": each.plugin,
+                "reason": demotion.reason,
+                "weight": demotion.weight,
+            }
+            self._events.emit(demotion.event or "demote-provider", **{**fields, **demotion.fields})
+        ordered = sorted(left, key=lambda provider: weights.get(id(provider), 0))
+        return ordered, [each.verdict for each in said]
+
+    def _say_blocked(self, profile: Profile, rejected: Sequence[Rejection]) -> None:
+        blocked = [each.provider.name for each in rejected if each.event == "skip-paid-provider"]
+        if blocked:
+            self._events.emit(
+                "chain-paid-gate-blocked",
+                profile=profile.name,
+                blocked_providers=blocked,
+                hint=PAID_HINT,
+            )

@@ -1,0 +1,95 @@
+"""What a failed attempt means: go on or stop, and which error the client is told in the end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from attrs import evolve, frozen
+
+from coderouter_core.errors import UpstreamError, listing
+from coderouter_core.model import Fault, Provider, Rejection
+
+#: A 400 whose words say that this provider cannot, not that the request is wrong.
+_PROVIDERS_OWN = re.compile(
+    r"not enabled|not support|n't support|unsupported|not available|not found|no such model|unknown model"
+    r"|invalid model|not a valid model|credit balance|insufficient (?:credit|quota|balance)|api key",
+    re.IGNORECASE,
+)
+
+CONTEXT = "context_length_exceeded"
+
+
+@frozen(eq=False)
+class Failed:
+    """One provider that did not answer, and why."""
+
+    provider: Provider
+    error: UpstreamError
+
+
+def says_context(error: UpstreamError) -> bool:
+    return error.kind == "context" or error.fault.code == CONTEXT
+
+
+def is_clients_fault(error: UpstreamError) -> bool:
+    """True for an answer that any other provider would give as well: 400 and 422 about the request itself."""
+    if error.kind != "status" or error.status not in (400, 422) or says_context(error):
+        return False
+    return _PROVIDERS_OWN.search(error.fault.message) is None
+
+
+def _rank(failed: Failed) -> int:
+    """How useful an error is to the client; the smallest wins, among equals the last."""
+    error, status = failed.error, failed.error.status
+    if says_context(error) or is_clients_fault(error):
+        return 0
+    if status == 413:
+        return 1
+    if status == 429:
+        return 2
+    if status in (401, 402, 403):
+        return 3
+    if status in (404, 410):
+        return 4
+    return 5 if error.kind == "status" else 6
+
+
+def summary(error: UpstreamError) -> str:
+    """A failure in a few words, for lists and headers: status and the upstream's own message."""
+    status = f"{error.status}: " if error.status else ""
+    wait = error.fault.retry_after_s
+    after = f", retry after {wait:.0f} s" if wait is not None else ""
+    return f"{status}{error.fault.message}{after}"
+
+
+def verdict(profile: str, failed: Sequence[Failed], rejected: Sequence[Rejection]) -> Fault:
+    """The error for a request that no provider could answer."""
+    reasons = [(each.provider.name, f"skipped, {each.reason}") for each in rejected]
+    reasons += [(each.provider.name, summary(each.error)) for each in failed]
+    text = listing(f"no provider could answer {profile!r}", reasons)
+    if failed:
+        best = min(reversed(failed), key=_rank)
+        fault = best.error.fault
+        if _rank(best) <= 4 and fault.message:
+            return fault
+        return (
+            fault if fault.body is not None and len(reasons) == 1 else evolve(fault, message=text, body=None)
+        )
+    return _nobody(text, rejected)
+
+
+def _nobody(text: str, rejected: Sequence[Rejection]) -> Fault:
+    """Everybody was skipped: 402 when only money is in the way, else 503 with the soonest return."""
+    if rejected and all(each.status == 402 for each in rejected):
+        return Fault(402, "billing_error", text, code="no_provider_eligible", should_retry=False)
+    for_good = all(each.status == 402 or each.event == "skip-missing-key" for each in rejected)
+    waits = [each.retry_after_s for each in rejected if each.retry_after_s is not None]
+    return Fault(
+        503,
+        "overloaded_error" if waits else "api_error",
+        text,
+        code="no_provider_eligible",
+        retry_after_s=min(waits, default=None),
+        should_retry=False if rejected and for_good else None,
+    )

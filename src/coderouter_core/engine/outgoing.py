@@ -1,0 +1,171 @@
+"""The body that goes to one provider: as the client sent it, but for what must differ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from attrs import frozen
+
+from coderouter_core.model import Dialect, Drop, Instruction, Operation, Profile, Provider, Request
+from coderouter_core.wire import translate
+
+#: Keys of ours in a request's body; they never travel.
+OURS = ("profile",)
+
+#: Keys of `extra_body` that are not the upstream's: lifted into headers by the adapter.
+LIFTED = ("anthropic_version",)
+
+_MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"\\]|\\.)*"')
+
+
+@frozen
+class Outgoing:
+    """An encoded body, in the dialect it will be sent in.
+
+    `dropped` are (field, reason) of what the provider will not get. `hide_usage`: the stream will hold a
+    usage chunk that the client did not ask for.
+    """
+
+    body: bytes
+    dialect: Dialect
+    dropped: tuple[tuple[str, str], ...] = ()
+    hide_usage: bool = False
+
+
+def outgoing(
+    request: Request,
+    provider: Provider,
+    profile: Profile,
+    dialect: Dialect,
+    drops: Sequence[Drop] = (),
+    instructions: Sequence[Instruction] = (),
+) -> Outgoing:
+    """Build it, in this order: `extra_body` as defaults, translation, drops, system prompt, instructions."""
+    defaults = {key: value for key, value in provider.extra_body.items() if key not in LIFTED}
+    directive = (
+        profile.append_system_prompt
+        if profile.append_system_prompt is not None
+        else provider.append_system_prompt
+    )
+    dropped: tuple[tuple[str, str], ...] = ()
+    body: dict[str, Any]
+    if dialect is request.dialect:
+        hide_usage = _wants_usage(request, dialect, defaults)
+        missing = {key: value for key, value in defaults.items() if key not in request.body}
+        if hide_usage:
+            missing["stream_options"] = _with_usage(
+                request.body.get("stream_options") or missing.get("stream_options")
+            )
+        touched = directive or instructions or any(drop.field in request.body for drop in drops)
+        if not touched and (spliced := _splice(request, provider.model, missing)) is not None:
+            return Outgoing(spliced, dialect, hide_usage=hide_usage)
+        body = {**missing, **request.body}
+        if hide_usage:
+            body["stream_options"] = missing["stream_options"]
+    else:
+        translated = translate(dict(request.body), request.dialect, dialect)
+        hide_usage = False
+        dropped = translated.dropped
+        body = {**defaults, **translated.body}
+    for key in OURS:
+        body.pop(key, None)
+    for drop in drops:
+        if body.pop(drop.field, None) is not None:
+            dropped += ((drop.field, drop.reason),)
+    if provider.model:
+        body["model"] = provider.model
+    if directive:
+        add_to_system(body, dialect, directive, "\n")
+    for instruction in instructions:
+        _instruct(body, dialect, instruction, profile)
+    return Outgoing(orjson.dumps(body), dialect, dropped, hide_usage)
+
+
+def _wants_usage(request: Request, dialect: Dialect, defaults: Mapping[str, Any]) -> bool:
+    """Whether the router must ask for the usage of a chat stream, because the client did not."""
+    if dialect is not Dialect.CHAT or not request.stream or request.operation is not Operation.GENERATE:
+        return False
+    asked = request.body.get("stream_options")
+    if isinstance(asked, dict) and asked.get("include_usage"):
+        return False
+    declared = defaults.get("stream_options")
+    return not (isinstance(declared, dict) and declared.get("include_usage") is False)
+
+
+def _with_usage(options: Any) -> dict[str, Any]:
+    return {**(options if isinstance(options, dict) else {}), "include_usage": True}
+
+
+def _splice(request: Request, model: str, missing: Mapping[str, Any]) -> bytes | None:
+    """The client's own bytes with another model and with `missing` put in front; None where that is not safe.
+
+    Safe is: no key of ours in the body, ``"model"`` stands in it exactly once, and no escape could spell it a
+    second time.
+    """
+    raw, body = request.raw, request.body
+    if any(key in body for key in OURS) or any(key in body for key in missing):
+        return None
+    if model:
+        if "model" not in body:
+            missing = {**missing, "model": model}
+        else:
+            found = _MODEL.search(raw)
+            if found is None or raw.count(b'"model"') != 1 or b"\\u00" in raw:
+                return None
+            raw = b"".join((raw[: found.start()], b'"model":', orjson.dumps(model), raw[found.end() :]))
+    if missing:
+        at = raw.index(b"{") + 1
+        raw = b"".join((raw[:at], orjson.dumps(missing)[1:-1], b"," if body else b"", raw[at:]))
+    return raw
+
+
+def add_to_system(body: dict[str, Any], dialect: Dialect, text: str, glue: str) -> None:
+    """Append `text` to the system prompt, at its very end, so that a cached prefix stays one."""
+    if dialect is Dialect.MESSAGES:
+        body["system"] = _appended(body.get("system"), text, glue)
+        return
+    if dialect is Dialect.RESPONSES:
+        body["instructions"] = _appended(body.get("instructions"), text, glue)
+        return
+    turns = list(body.get("messages") or ())
+    for at, turn in enumerate(turns):
+        if isinstance(turn, dict) and turn.get("role") in ("system", "developer"):
+            turns[at] = {**turn, "content": _appended(turn.get("content"), text, glue)}
+            break
+    else:
+        turns.insert(0, {"role": "system", "content": text})
+    body["messages"] = turns
+
+
+def _appended(content: Any, text: str, glue: str) -> Any:
+    if isinstance(content, list):
+        return [*content, {"type": "text", "text": text}]
+    return f"{content}{glue}{text}" if content else text
+
+
+def _instruct(body: dict[str, Any], dialect: Dialect, instruction: Instruction, profile: Profile) -> None:
+    """At the end of the system prompt, except where that would break what was signed or cached."""
+    turns = body.get("messages")
+    if isinstance(turns, list) and (profile.instruction_place == "user_turn" or _signed(turns)):
+        last = turns[-1] if turns else None
+        text = {"type": "text", "text": instruction.text}
+        if isinstance(last, dict) and last.get("role") == "user":
+            content = last.get("content")
+            pieces = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
+            body["messages"] = [*turns[:-1], {**last, "content": [*pieces, text]}]
+        else:
+            body["messages"] = [*turns, {"role": "user", "content": [text]}]
+        return
+    add_to_system(body, dialect, instruction.text, "\n\n")
+
+
+def _signed(turns: Iterable[Any]) -> bool:
+    return any(
+        isinstance(block, dict) and block.get("type") in ("thinking", "redacted_thinking")
+        for turn in turns
+        if isinstance(turn, dict) and turn.get("role") == "assistant"
+        for block in (turn.get("content") if isinstance(turn.get("content"), list) else ())
+    )

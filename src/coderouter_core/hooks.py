@@ -1,0 +1,261 @@
+"""The hooks as typed methods: how answers combine, and who gave them.
+
+pluggy's collected list does not say who answered, and one implementation that raises hides
+the rest. So the implementations of each hook are listed once, at start, and called from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import pluggy
+from attrs import define, frozen
+
+from coderouter_core.errors import PluginError
+from coderouter_core.events import Event, Events, EventSpec
+from coderouter_core.model import (
+    Adapter,
+    Attempt,
+    Config,
+    Cost,
+    Demotion,
+    Drop,
+    Instruction,
+    Option,
+    Profile,
+    Provider,
+    Refusal,
+    Rejection,
+    Request,
+    Reservation,
+    Router,
+    StreamFilter,
+    Usage,
+)
+
+if TYPE_CHECKING:
+    import httpx
+    from starlette.routing import BaseRoute
+
+T = TypeVar("T")
+
+#: An observer that raises this often in a row is switched off.
+PATIENCE = 10
+
+
+@frozen
+class Said(Generic[T]):
+    """A verdict and the plugin that gave it."""
+
+    plugin: str
+    verdict: T
+
+
+@define(eq=False)
+class Implementation:
+    """One plugin's function for one hook; `call` takes every argument of the hook, in order."""
+
+    plugin: str
+    call: Callable[..., Any]
+    failures: int = 0
+    switched_off: bool = False
+
+
+def _caller(function: Callable[..., Any], wanted: Sequence[str], given: Sequence[str]) -> Callable[..., Any]:
+    """`function`, which takes the arguments `wanted`, as one that takes all that are `given`."""
+    if tuple(wanted) == tuple(given):
+        return function
+    places = [given.index(name) for name in wanted]
+    if not places:
+        return lambda *_: function()
+    if len(places) == 1:
+        (only,) = places
+        return lambda *arguments: function(arguments[only])
+    pick = itemgetter(*places)
+    return lambda *arguments: function(*pick(arguments))
+
+
+class Hooks:
+    """Calls the hooks of every registered plugin."""
+
+    def __init__(self, manager: pluggy.PluginManager, events: Events) -> None:
+        self._events = events
+        self._observing = False
+        self._table: dict[str, list[Implementation]] = {}
+        for name, caller in vars(manager.hook).items():
+            if name.startswith("_") or caller.spec is None:
+                continue
+            self._table[name] = [
+                Implementation(
+                    found.plugin_name, _caller(found.function, found.argnames, caller.spec.argnames)
+                )
+                for found in reversed(caller.get_hookimpls())
+            ]
+        self._match = self._table["match_rule"]
+        self._filter = self._table["filter_chain"]
+        self._reorder = self._table["reorder_chain"]
+        self._attempt = self._table["review_attempt"]
+        self._cost = self._table["compute_cost"]
+        self._observe_attempt = self._table["observe_attempt"]
+        self._observe_event = self._table["observe_event"]
+
+    def implemented_by(self, plugin: str) -> list[str]:
+        """The hooks that `plugin` implements, sorted."""
+        return sorted(
+            hook for hook, found in self._table.items() if any(each.plugin == plugin for each in found)
+        )
+
+    # ---- start
+
+    def declare_options(self) -> list[Said[Option]]:
+        return self._collect("declare_options")
+
+    def declare_events(self) -> list[Said[EventSpec]]:
+        return self._collect("declare_events")
+
+    def configure(self, config: Config, router: Router) -> None:
+        for each in self._table["configure"]:
+            each.call(config, router)
+
+    def make_adapter(self, provider: Provider, transport: httpx.AsyncBaseTransport) -> Adapter | None:
+        for each in self._table["make_adapter"]:
+            adapter = each.call(provider, transport)
+            if adapter is not None:
+                return adapter  # type: ignore[no-any-return]
+        return None
+
+    def services(self, router: Router) -> list[Said[AbstractAsyncContextManager[Any]]]:
+        found = [(each.plugin, each.call(router)) for each in self._table["service"]]
+        return [Said(plugin, service) for plugin, service in found if service is not None]
+
+    def routes(self) -> list[Said[BaseRoute]]:
+        return self._collect("routes")
+
+    # ---- request
+
+    def match_rule(self, condition: Any, request: Request) -> bool:
+        for each in self._match:
+            try:
+                answer = each.call(condition, request)
+            except Exception as error:
+                self._failed(each, "match_rule", error)
+                continue
+            if answer is not None:
+                return bool(answer)
+        return False
+
+    def review_request(self, request: Request, profile: Profile) -> list[Said[Refusal | Instruction]]:
+        """Everything that was said; the first Refusal is last in the list and ends it."""
+        said: list[Said[Refusal | Instruction]] = []
+        for each in self._table["review_request"]:
+            try:
+                answer = each.call(request, profile)
+            except Exception as error:
+                raise PluginError(each.plugin, "review_request", error) from error
+            if answer is not None:
+                said.append(Said(each.plugin, answer))
+                if isinstance(answer, Refusal):
+                    break
+        return said
+
+    def filter_chain(
+        self, chain: Sequence[Provider], request: Request, profile: Profile
+    ) -> list[Said[Rejection]]:
+        return self._verdicts("filter_chain", self._filter, chain, request, profile)
+
+    def reorder_chain(
+        self, chain: Sequence[Provider], request: Request, profile: Profile
+    ) -> list[Said[Demotion]]:
+        said: list[Said[Demotion]] = []
+        for each in self._reorder:
+            try:
+                said += [Said(each.plugin, one) for one in each.call(chain, request, profile) or ()]
+            except Exception as error:
+                self._failed(each, "reorder_chain", error)
+        return said
+
+    # ---- attempt
+
+    def review_attempt(
+        self, provider: Provider, request: Request, profile: Profile
+    ) -> list[Said[Rejection | Drop | Reservation]]:
+        return self._verdicts("review_attempt", self._attempt, provider, request, profile)
+
+    def stream_filters(self, provider: Provider, request: Request) -> list[StreamFilter]:
+        found: list[tuple[int, str, StreamFilter]] = []
+        for each in self._table["stream_filter"]:
+            try:
+                answer = each.call(provider, request)
+            except Exception as error:
+                raise PluginError(each.plugin, "stream_filter", error) from error
+            if answer is not None:
+                found.append((answer.stage, each.plugin, answer))
+        return [answer for _, _, answer in sorted(found, key=itemgetter(0, 1))]
+
+    def compute_cost(self, provider: Provider, usage: Usage) -> Cost | None:
+        for each in self._cost:
+            try:
+                cost = each.call(provider, usage)
+            except Exception as error:
+                self._failed(each, "compute_cost", error)
+                return Cost(usd=None)
+            if cost is not None:
+                return cost  # type: ignore[no-any-return]
+        return None
+
+    def observe_attempt(self, attempt: Attempt) -> None:
+        for each in self._observe_attempt:
+            self._observe(each, "observe_attempt", attempt)
+
+    def observe_event(self, event: Event) -> None:
+        # An observer that fails is told of by an event, which observers must not be asked about again.
+        if self._observing:
+            return
+        self._observing = True
+        try:
+            for each in self._observe_event:
+                self._observe(each, "observe_event", event)
+        finally:
+            self._observing = False
+
+    # ---- how they combine
+
+    def _collect(self, hook: str) -> list[Said[Any]]:
+        return [Said(each.plugin, one) for each in self._table[hook] for one in each.call() or ()]
+
+    def _verdicts(
+        self, hook: str, implementations: Iterable[Implementation], *arguments: Any
+    ) -> list[Said[Any]]:
+        said: list[Said[Any]] = []
+        for each in implementations:
+            try:
+                answer = each.call(*arguments)
+                if answer is not None:
+                    said += [Said(each.plugin, one) for one in answer]
+            except Exception as error:
+                raise PluginError(each.plugin, hook, error) from error
+        return said
+
+    def _observe(self, each: Implementation, hook: str, fact: Any) -> None:
+        if each.switched_off:
+            return
+        try:
+            each.call(fact)
+        except Exception as error:
+            each.failures += 1
+            each.switched_off = each.failures >= PATIENCE
+            self._failed(each, hook, error)
+        else:
+            each.failures = 0
+
+    def _failed(self, each: Implementation, hook: str, error: Exception) -> None:
+        self._events.emit(
+            "plugin-failed",
+            plugin=each.plugin,
+            hook=hook,
+            error=f"{type(error).__name__}: {error}"[:200],
+            switched_off=each.switched_off,
+        )

@@ -1,0 +1,175 @@
+"""One router: what a configuration, its plugins and a ledger make together."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from coderouter_core import __version__
+from coderouter_core.capabilities import Registry, effective
+from coderouter_core.engine import Chains, Engine
+from coderouter_core.errors import ConfigError, Problem, UpstreamError
+from coderouter_core.events import Event, Events
+from coderouter_core.hooks import Hooks
+from coderouter_core.ledger import open_ledger
+from coderouter_core.model import Adapter, Clock, Config, Cost, Ledger, Provider, Usage
+from coderouter_core.plugins import register
+from coderouter_core.routing import Routing
+from coderouter_core.transport import make_transport
+
+USER_REGISTRY = Path("~/.coderouter/model-capabilities.yaml")
+
+
+#: Seconds a backend may take to tell its context window, when a prompt was too long for another.
+WINDOW_QUESTION_S = 2.0
+
+
+def _window_of(provider: Provider, models: Sequence[Mapping[str, Any]]) -> int | None:
+    """The window of the provider's own model; of the only one when it has just one."""
+    for model in models:
+        window = model.get("context_window")
+        if isinstance(window, int) and (model.get("id") == provider.model or len(models) == 1):
+            return window
+    return None
+
+
+class SystemClock:
+    """The machine's time."""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def utc(self) -> dt.datetime:
+        return dt.datetime.now(dt.UTC)
+
+
+class CodeRouter:
+    """Everything that serves requests, and all that a plugin may reach (`coderouter_core.api.Router`).
+
+    `plugins` are (name, instance). Raises `ConfigError` for whatever is wrong before anything starts.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        plugins: Sequence[tuple[str, Any]],
+        *,
+        ledger: Ledger | None = None,
+        clock: Clock | None = None,
+        sinks: Sequence[Callable[[Event], None]] = (),
+    ) -> None:
+        self.config = config
+        self.clock: Clock = clock or SystemClock()
+        self.events = Events(now=lambda: self.clock.utc().timestamp())
+        self.events.sinks += sinks
+        self.manager = register(dict(plugins))
+        self.hooks = Hooks(self.manager, self.events)
+        self.events.declare(said.verdict for said in self.hooks.declare_events())
+        self.events.sinks.append(self.hooks.observe_event)
+        self.ledger: Ledger = ledger or open_ledger(config.ledger_url, self.clock, self._ledger_failed)
+        self.registry = Registry.load(USER_REGISTRY.expanduser())
+        self.providers: dict[str, Provider] = {provider.name: provider for provider in config.providers}
+        self.adapters: dict[str, Adapter] = {}
+        self.draining = False
+        self.in_flight: set[asyncio.Task[Any]] = set()
+        self.ready = False
+        self._windows: dict[str, int] = {}
+        self._transports: list[Any] = []
+        self._stack = AsyncExitStack()
+        self._make_adapters()
+        self.routing = Routing(config, self.hooks, self.events)
+        chains = Chains(self.providers, config.settings, self.hooks, self.events)
+        self.engine = Engine(
+            self.adapters,
+            chains,
+            self.hooks,
+            self.events,
+            self.ledger,
+            self.clock,
+            config.settings,
+            self.find_window,
+        )
+        self.hooks.configure(config, self)
+
+    def _make_adapters(self) -> None:
+        problems = []
+        for provider in self.config.providers:
+            transport = make_transport(provider)
+            self._transports.append(transport)
+            adapter = self.hooks.make_adapter(provider, transport)
+            if adapter is None:
+                problems.append(
+                    Problem(f"provider {provider.name!r}: no plugin speaks kind {provider.kind!r}")
+                )
+            else:
+                self.adapters[provider.name] = adapter
+        if problems:
+            raise ConfigError(*problems)
+
+    async def start(self) -> None:
+        """Open the ledger, make adapters ready, enter the services."""
+        await self.ledger.open()
+        self._stack.push_async_callback(self.ledger.aclose)
+        for transport in self._transports:
+            self._stack.push_async_callback(transport.aclose)
+        for adapter in self.adapters.values():
+            await adapter.start()
+            self._stack.push_async_callback(adapter.aclose)
+        for said in self.hooks.services(self):
+            await self._stack.enter_async_context(said.verdict)
+        self.ready = True
+        self.emit(
+            "coderouter-startup",
+            version=__version__,
+            providers=list(self.providers),
+            profiles=list(self.routing.profiles),
+            allow_paid=self.config.settings.allow_paid,
+            default_profile=self.config.default_profile,
+            mode_source=self.config.mode_source,
+        )
+
+    async def aclose(self) -> None:
+        """Leave everything in reverse. Once."""
+        if self.ready:
+            self.emit("coderouter-shutdown")
+        self.ready = False
+        await self._stack.aclose()
+
+    # ---- what a plugin may reach
+
+    def emit(self, name: str, **fields: Any) -> None:
+        self.events.emit(name, **fields)
+
+    def price(self, provider: Provider, usage: Usage) -> Cost:
+        return self.engine.price(provider, usage)
+
+    async def vitals(self, provider: Provider) -> Mapping[str, Any]:
+        return await self.adapters[provider.name].vitals()
+
+    # ---- what is known of providers
+
+    def window(self, provider: Provider) -> int | None:
+        """The provider's context window in tokens: as configured, as registered, or as its backend told."""
+        said = effective(provider, self.registry).max_context_tokens
+        return said if said is not None else self._windows.get(provider.name)
+
+    async def find_window(self, provider: Provider) -> int | None:
+        """As `window`, but asks the backend when nobody has said yet."""
+        known = self.window(provider)
+        if known is None:
+            try:
+                async with asyncio.timeout(WINDOW_QUESTION_S):
+                    known = _window_of(provider, await self.adapters[provider.name].models())
+            except (TimeoutError, UpstreamError):
+                return None
+            if known is not None:
+                self._windows[provider.name] = known
+        return known
+
+    def _ledger_failed(self, error: str) -> None:
+        self.emit("ledger-failed", error=error[:200])

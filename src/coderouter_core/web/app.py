@@ -1,0 +1,134 @@
+"""The Starlette application of one router."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from traceback import extract_tb
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from coderouter_core import __version__
+from coderouter_core.model import Dialect, Fault
+from coderouter_core.router import CodeRouter
+from coderouter_core.web.count import CountTokens
+from coderouter_core.web.exchange import HttpConnection, Scope, Send
+from coderouter_core.web.generate import Generate, answer_fault, id_headers, request_id
+from coderouter_core.web.models import models
+from coderouter_core.web.security import Security, read_headers
+
+
+def make_app(router: CodeRouter, bound: Sequence[str] = ("127.0.0.1",)) -> Security:
+    """Every route of the core and of the plugins, behind the security middleware.
+
+    `bound` are the addresses it will be served on; they are names it answers to.
+    """
+
+    async def our_error(request: HttpRequest, error: Exception) -> Response:
+        router.emit("internal-error", error=_where(error))
+        fault = Fault(500, "api_error", "the router failed on this request; its log has the reason")
+        return _as_response(request.scope, fault)
+
+    app = Starlette(
+        routes=[*_routes(router), *(said.verdict for said in router.hooks.routes())],
+        exception_handlers={HTTPException: _http_error, Exception: our_error},
+    )
+    return Security(app, router.config, bound, _answer)
+
+
+def _routes(router: CodeRouter) -> list[BaseRoute]:
+    async def service(_: HttpRequest) -> Response:
+        return JSONResponse({"service": "coderouter", "version": __version__})
+
+    async def hello(_: HttpRequest) -> Response:
+        return Response(status_code=200)
+
+    async def telemetry(_: HttpRequest) -> Response:
+        # Clients post their own telemetry to whoever they are pointed at; it is taken and forgotten.
+        return Response(status_code=204)
+
+    async def health(request: HttpRequest) -> Response:
+        if router.config.auth_keys and not request.scope.get("coderouter.key"):
+            return JSONResponse({"status": "ok"})
+        return JSONResponse(
+            {
+                "status": "ok",
+                "version": __version__,
+                "providers": list(router.providers),
+                "allow_paid": router.config.settings.allow_paid,
+            }
+        )
+
+    async def alive(_: HttpRequest) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def ready(_: HttpRequest) -> Response:
+        fit = router.ready and not router.draining
+        status = "ok" if fit else "draining" if router.draining else "starting"
+        return JSONResponse({"status": status}, status_code=200 if fit else 503)
+
+    async def list_models(request: HttpRequest) -> Response:
+        return JSONResponse(
+            models(router, request.scope["coderouter.headers"], request.path_params.get("id"))
+        )
+
+    return [
+        Route("/v1/messages", Generate(router, Dialect.MESSAGES), methods=["POST"]),
+        Route("/v1/chat/completions", Generate(router, Dialect.CHAT), methods=["POST"]),
+        Route("/v1/messages/count_tokens", CountTokens(router), methods=["POST"]),
+        Route("/v1/models", list_models, methods=["GET"]),
+        Route("/v1/models/{id:path}", list_models, methods=["GET"]),
+        Route("/", service, methods=["GET"]),
+        Route("/api/hello", hello, methods=["GET"]),
+        Route("/api/event_logging/batch", telemetry, methods=["POST"]),
+        Route("/healthz", health, methods=["GET"]),
+        Route("/livez", alive, methods=["GET"]),
+        Route("/readyz", ready, methods=["GET"]),
+    ]
+
+
+def dialect_of(path: str, headers: dict[str, str]) -> Dialect:
+    """The dialect in which a client that asked for `path` reads an error."""
+    if path.startswith("/v1/messages") or "anthropic-version" in headers or "x-api-key" in headers:
+        return Dialect.MESSAGES
+    return Dialect.CHAT
+
+
+async def _answer(scope: Scope, send: Send, fault: Fault) -> None:
+    headers = scope.get("coderouter.headers") or read_headers(scope)
+    dialect = dialect_of(scope["path"], headers)
+    await answer_fault(HttpConnection(send), dialect, fault, request_id())
+
+
+def _as_response(scope: Scope, fault: Fault) -> Response:
+    from coderouter_core.wire import codec
+
+    identity = request_id()
+    body = codec(dialect_of(scope["path"], scope["coderouter.headers"])).error_body(fault, identity)
+    return Response(body, fault.status, id_headers(identity), "application/json")
+
+
+async def _http_error(request: HttpRequest, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = error.status_code
+    kind = "not_found_error" if status == 404 else "invalid_request_error"
+    text = {
+        404: f"there is no route {request.method} {request.url.path[:200]}",
+        405: f"{request.method} is not a method of {request.url.path[:200]}",
+    }.get(status, error.detail)
+    response = _as_response(request.scope, Fault(status, kind, text))
+    if error.headers:
+        response.headers.update(error.headers)
+    return response
+
+
+def _where(error: Exception) -> str:
+    """The error and the places it came through: never values, which may be a request's text."""
+    places = [
+        f"{frame.name} {frame.filename.rpartition('/')[2]}:{frame.lineno}"
+        for frame in extract_tb(error.__traceback__)
+    ]
+    return f"{type(error).__name__} in {' > '.join(places[-6:])}"
