@@ -69,7 +69,9 @@ def chosen(
             "main",
             id="mode-is-not-read-when-a-profile-is-given",
         ),
-        pytest.param({"model": "coding", "headers": {"x-coderouter-profile": "main"}}, "main", id="header-beats-model"),
+        pytest.param(
+            {"model": "coding", "headers": {"x-coderouter-profile": "main"}}, "main", id="header-beats-model"
+        ),
     ],
 )
 def test_explicit_selection(asked: dict[str, Any], profile: str) -> None:
@@ -82,7 +84,11 @@ def test_explicit_selection(asked: dict[str, Any], profile: str) -> None:
         pytest.param({"profile": "nope"}, "unknown profile 'nope'; available: main, coding", id="body"),
         pytest.param({"profile": ""}, "unknown profile ''; available: main, coding", id="empty-body"),
         pytest.param({"profile": 5}, "profile: must be a string, not int", id="not-a-string"),
-        pytest.param({"headers": {"x-coderouter-mode": "coding"}}, "unknown mode 'coding'; available modes: code", id="mode"),
+        pytest.param(
+            {"headers": {"x-coderouter-mode": "coding"}},
+            "unknown mode 'coding'; available modes: code",
+            id="mode",
+        ),
     ],
 )
 def test_an_unknown_name_is_refused_with_those_that_exist(asked: dict[str, Any], message: str) -> None:

@@ -2,12 +2,13 @@
 
 from coderouter_core.errors import ConfigError, Problem, UpstreamError
 from coderouter_core.events import Event, EventSpec, Level
-from coderouter_core.exchange import exchange, join_url
+from coderouter_core.exchange import Endpoint, join_url, read_json
 from coderouter_core.hookspecs import hookimpl
 from coderouter_core.model import (
     Adapter,
     Answer,
     Attempt,
+    AutoRouter,
     Block,
     Call,
     Capabilities,
@@ -43,6 +44,7 @@ __all__ = [
     "Adapter",
     "Answer",
     "Attempt",
+    "AutoRouter",
     "Block",
     "Call",
     "Capabilities",
@@ -53,6 +55,7 @@ __all__ = [
     "Demotion",
     "Dialect",
     "Drop",
+    "Endpoint",
     "Event",
     "EventSpec",
     "Fault",
@@ -78,7 +81,7 @@ __all__ = [
     "StreamFilter",
     "UpstreamError",
     "Usage",
-    "exchange",
     "hookimpl",
     "join_url",
+    "read_json",
 ]

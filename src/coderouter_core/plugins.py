@@ -77,7 +77,7 @@ def register(plugins: Mapping[str, Any]) -> pluggy.PluginManager:
     manager.add_hookspecs(hookspecs)
     problems: list[Problem] = []
     # pluggy asks whoever was registered last first; names in order should answer in order.
-    for name, plugin in reversed(plugins.items()):
+    for name, plugin in reversed(list(plugins.items())):
         try:
             manager.register(plugin, name=name)
         except (pluggy.PluginValidationError, ValueError) as error:

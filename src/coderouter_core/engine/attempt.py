@@ -29,6 +29,7 @@ from coderouter_core.model import (
 from coderouter_core.wire import codec
 from coderouter_core.wire.codec import Codec, Lane
 from coderouter_core.wire.lanes import TranslatingLane
+from coderouter_core.wire.sse import Framer
 
 T = TypeVar("T")
 
@@ -149,12 +150,10 @@ class Try:
                     raise UpstreamError("empty", EMPTY, status=self._status)
                 self._commit()
                 tail = bytes(held) + tail
-            self._usage = lane.usage
             if lane.done:
                 await self._linger(chunks)
             return lambda: self._client.end(tail)
         except UpstreamError as error:
-            self._usage = lane.usage
             if not self.committed:
                 raise
             self.error = error
@@ -321,18 +320,14 @@ class Try:
     def settled(self, failure: BaseException | None) -> Attempt:
         """The attempt's record, when it ended: well, or by `failure`."""
         failure = failure or self.error
-        outcome = Outcome.OK
-        changes: dict[str, object] = {}
+        outcome, status = Outcome.OK, self._status
+        kind, text, retry_after_s = None, "", None
         if isinstance(failure, UpstreamError):
             outcome = Outcome.BROKEN if self.committed else Outcome.FAILED
-            changes = {
-                "status": failure.status,
-                "error_kind": failure.kind,
-                "error_text": failure.fault.message[:2000],
-                "retry_after_s": failure.fault.retry_after_s,
-            }
+            status, kind, text = failure.status, failure.kind, failure.fault.message
+            retry_after_s = failure.fault.retry_after_s
         elif isinstance(failure, PluginError):
-            outcome, changes = Outcome.FAILED, {"error_kind": "plugin", "error_text": str(failure)[:2000]}
+            outcome, kind, text = Outcome.FAILED, "plugin", str(failure)
         elif failure is not None:
             outcome = Outcome.CANCELLED
         usage, estimated = self._usage, False
@@ -343,11 +338,14 @@ class Try:
         self.record = evolve(
             self.record,
             outcome=outcome,
+            status=status,
+            error_kind=kind,
+            error_text=text[:2000],
+            retry_after_s=retry_after_s,
             seconds=time.perf_counter() - self._began,
             first_token_s=self._first_token_s,
             usage=usage,
             estimated=estimated,
-            **{"status": self._status, **changes},
         )
         return self.record
 
@@ -356,8 +354,6 @@ class _Collector:
     """Reads the frames of a stream to its end."""
 
     def __init__(self, upstreams: Codec) -> None:
-        from coderouter_core.wire.sse import Framer
-
         self._reader = upstreams.reader()
         self._framer = Framer()
         self._events: list[StreamEvent] = []

@@ -163,9 +163,9 @@ def _instruct(body: dict[str, Any], dialect: Dialect, instruction: Instruction, 
 
 
 def _signed(turns: Iterable[Any]) -> bool:
-    return any(
-        isinstance(block, dict) and block.get("type") in ("thinking", "redacted_thinking")
-        for turn in turns
-        if isinstance(turn, dict) and turn.get("role") == "assistant"
-        for block in (turn.get("content") if isinstance(turn.get("content"), list) else ())
-    )
+    for turn in turns:
+        content = turn.get("content") if isinstance(turn, dict) and turn.get("role") == "assistant" else None
+        for block in content if isinstance(content, list) else ():
+            if isinstance(block, dict) and block.get("type") in ("thinking", "redacted_thinking"):
+                return True
+    return False

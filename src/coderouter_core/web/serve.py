@@ -42,12 +42,9 @@ def listen(host: str, port: int) -> socket.socket:
 
 def run(main: Callable[[], object]) -> None:
     """Run the coroutine that `main` makes, on uvloop where the platform has it."""
-    try:
-        import uvloop
-
-        factory = uvloop.new_event_loop
-    except ImportError:
-        factory = asyncio.new_event_loop
+    factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    with contextlib.suppress(ImportError):
+        from uvloop import new_event_loop as factory
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(main())  # type: ignore[arg-type]
 
@@ -76,9 +73,9 @@ async def serve(
     try:
         server = asyncio.create_task(
             hypercorn_serve(
-                make_app(router, bound),  # type: ignore[arg-type]
+                make_app(router, bound),
                 _settings(router, listening),
-                shutdown_trigger=stop.wait,  # type: ignore[arg-type]
+                shutdown_trigger=stop.wait,
             )
         )
         if on_ready is not None:

@@ -9,12 +9,28 @@ from coderouter_core.model import Dialect, Fault, StreamEvent, Usage
 
 
 class Reader(Protocol):
-    """Reads the streamed answer of one attempt, frame by frame."""
+    """Reads the streamed answer of one attempt, frame by frame.
+
+    `usage` is the running total. `finished`: the answer came to its proper end (a finish reason or ``[DONE]``;
+    a stop reason or ``message_stop``). `ended`: its very last frame came.
+    """
+
+    dialect: Dialect
+
+    @property
+    def usage(self) -> Usage: ...
+
+    @property
+    def finished(self) -> bool: ...
+
+    @property
+    def ended(self) -> bool: ...
 
     def read(self, frame: bytes) -> Sequence[StreamEvent]:
         """The events of one whole SSE frame (`frame` ends with its blank line).
 
-        Every event carries `frame`. A frame that means nothing gives one ``other`` or ``ping`` event.
+        An event carries `frame` where the frame can stand for it; what was held back from earlier frames carries none,
+        and a frame of which all is held gives no events. ``usage`` events are running totals. A frame that means nothing gives one ``other`` or ``ping`` event.
         A frame that is not what the dialect allows gives one ``error`` event of kind ``api_error``
         whose `fault.code` is ``garbage``; an error of the upstream gives one ``error`` event.
         """
@@ -27,26 +43,40 @@ class Reader(Protocol):
 class Writer(Protocol):
     """Writes one streamed answer in a dialect, for a client."""
 
+    dialect: Dialect
+
     def write(self, event: StreamEvent) -> bytes:
         """The frames for an event; empty when it waits for others, or has no form in this dialect."""
 
+    def relay(self, frame: bytes, events: Sequence[StreamEvent]) -> bytes:
+        """`frame`, which is of this dialect and whose `events` nobody changed, as it came where it still fits."""
+
     def close(self) -> bytes:
         """The last frames of an answer that ended properly (``message_stop``; usage chunk and ``[DONE]``)."""
+
+    def fail(self, fault: Fault, request_id: str) -> bytes:
+        """The last frames of an answer that breaks: an error."""
 
 
 class Lane(Protocol):
     """One answer's way from an upstream's bytes to a client's, and what was seen on the way.
 
     `content`: real content was seen: non-empty text or thinking, a tool call with a name, or a stop reason
-    other than ``end_turn``, ``tool_use``. `stopped`: the answer came to its proper end. `fault`: the upstream said an error, or something
+    other than ``end_turn``, ``tool_use``. `stopped`: the answer came to its proper end (a stop reason).
+    `done`: its very last frame came (``message_stop``, ``[DONE]``). `steps` counts events other than pings and unknown
+    frames, so that a caller can see progress. `fault`: the upstream said an error, or something
     that is not the dialect; nothing after it is passed on. `usage`: the larger value of each field so far.
     """
 
     content: bool
     stopped: bool
+    done: bool
+    steps: int
     fault: Fault | None
-    usage: Usage
     stop_reason: str
+
+    @property
+    def usage(self) -> Usage: ...
 
     def feed(self, data: bytes) -> bytes:
         """What `data` (as read, split anywhere) becomes for the client: whole frames only."""
@@ -73,7 +103,8 @@ class Codec(Protocol):
 
     def reader(self) -> Reader: ...
 
-    def writer(self, *, include_usage: bool = True) -> Writer: ...
+    def writer(self, *, include_usage: bool = True, created: int = 0) -> Writer:
+        """`created` is Unix time in seconds, for a dialect that dates its answers."""
 
     def relay(self, *, hide_usage: bool = False) -> Lane:
         """A lane whose both sides speak this dialect: frames pass as they came.
@@ -85,14 +116,17 @@ class Codec(Protocol):
         """The events of a whole (not streamed) answer. An error body, or one that is not an answer of this dialect,
         gives an ``error`` event as `Reader.read` does."""
 
-    def fold(self, events: Iterable[StreamEvent]) -> dict[str, Any]:
-        """A whole answer of this dialect from the events of one."""
+    def fold(self, events: Iterable[StreamEvent], *, created: int = 0) -> dict[str, Any]:
+        """A whole answer of this dialect from the events of one; ``error`` events are left out."""
 
-    def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
+    def fault(
+        self, status: int, headers: Mapping[str, str], body: bytes, *, now: float | None = None
+    ) -> Fault:
         """What an upstream's answer with an error status says. Never raises: any bytes may come.
 
         Carries `body` and `dialect` when the body is a well-formed error of this dialect;
-        `retry_after_s` from ``retry-after-ms``, ``retry-after`` (seconds or HTTP date).
+        `retry_after_s` from ``retry-after-ms``, ``retry-after`` (seconds, or an HTTP date, which is
+        measured from the answer's ``date`` header, or from `now`, Unix time, where it has none).
         Kind ``context`` is told by `code` ``context_length_exceeded``.
         """
 

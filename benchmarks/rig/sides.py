@@ -1,0 +1,185 @@
+"""What is compared: nginx as a plain reverse proxy, and the router by its own command."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import orjson
+from attrs import frozen
+
+from rig import bodies
+from rig.processes import NotRun, Running, command, free_port, running
+
+HOST = "127.0.0.1"
+ANSWER_LIMIT_S = 20.0
+
+_NGINX = """\
+daemon off;
+master_process off;
+pid {home}/nginx.pid;
+error_log {home}/error.log warn;
+events {{ worker_connections 8192; }}
+http {{
+  access_log off;
+  client_body_temp_path {home}/body;
+  proxy_temp_path {home}/proxy;
+  fastcgi_temp_path {home}/fastcgi;
+  uwsgi_temp_path {home}/uwsgi;
+  scgi_temp_path {home}/scgi;
+  client_max_body_size 64m;
+  client_body_buffer_size 256k;
+  keepalive_timeout 75s;
+  keepalive_requests 1000000000;
+  {content}
+}}
+"""
+
+_FIXED = """\
+server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    default_type application/json;
+    location / {{ return 200 '{answer}'; }}
+  }}"""
+
+_PROXY = """\
+upstream behind {{
+    server 127.0.0.1:{upstream};
+    keepalive 1024;
+    keepalive_requests 1000000000;
+  }}
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    location / {{
+      proxy_pass http://behind;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_buffering {buffering};
+    }}
+  }}"""
+
+_ROUTER = """\
+providers:
+  - name: bench
+    kind: openai-compat
+    base_url: http://127.0.0.1:{upstream}/v1
+    model: {model}
+    cost: {{input_tokens_per_million: 3.0, output_tokens_per_million: 15.0}}
+profiles:
+  - name: default
+    providers: [bench]
+default_profile: default
+ledger: {{url: 'sqlite:{home}/ledger.db'}}
+"""
+
+
+@frozen(eq=False)
+class Side:
+    """One proxy under test. `first_answer_s` is from the start of its process to its first answer."""
+
+    name: str
+    port: int
+    process: Running
+
+    @property
+    def first_answer_s(self) -> float:
+        return self.process.started_s
+
+
+@contextlib.contextmanager
+def fixed_upstream(home: Path, core: int) -> Iterator[int]:
+    """nginx that answers everything with one small chat completion; its port."""
+    port = free_port()
+    content = _FIXED.format(port=port, answer=bodies.ANSWER.decode())
+    with _nginx("upstream", home, core, content, lambda: ask(port)):
+        yield port
+
+
+@contextlib.contextmanager
+def nginx_side(home: Path, core: int, upstream: int, *, stream: bool) -> Iterator[Side]:
+    """nginx as a plain reverse proxy with kept connections; streams are passed on unbuffered."""
+    port = free_port()
+    content = _PROXY.format(port=port, upstream=upstream, buffering="off" if stream else "on")
+    with _nginx("nginx", home, core, content, lambda: ask(port, stream=stream)) as process:
+        yield Side("nginx", port, process)
+
+
+@contextlib.contextmanager
+def _nginx(
+    name: str, home: Path, core: int, content: str, ready: Callable[[], object]
+) -> Iterator[Running]:
+    own = home / name
+    own.mkdir()
+    config = own / "nginx.conf"
+    config.write_text(_NGINX.format(home=own, content=content))
+    words = [command("nginx"), "-p", str(own), "-c", str(config), "-e", str(own / "error.log")]
+    with running(name, words, core=core, output=own / "output", ready=ready) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def router_side(home: Path, core: int, upstream: int, *, stream: bool) -> Iterator[Side]:
+    """`coderouter serve` with one provider and every installed plugin: SQLite ledger, JSON log to a file."""
+    own = home / "router"
+    own.mkdir()
+    config = own / "providers.yaml"
+    config.write_text(_ROUTER.format(home=own, upstream=upstream, model=bodies.MODEL))
+    port = free_port()
+    words = [str(_coderouter()), "serve", "--config", str(config), "--port", str(port)]
+    with running(
+        "router",
+        words,
+        core=core,
+        output=own / "log",
+        ready=lambda: ask(port, stream=stream),
+        environ=_environ(own),
+    ) as process:
+        yield Side("router", port, process)
+
+
+def _coderouter() -> Path:
+    found = Path(sys.executable).with_name("coderouter")
+    if not found.exists():
+        raise NotRun(f"there is no {found}; install coderouter-core into this environment")
+    return found
+
+
+def _environ(home: Path) -> dict[str, str]:
+    """An environment in which nothing of the user's own router is found."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("CODEROUTER_", "ALLOW_PAID", "XDG_"))
+    }
+    return {**kept, "HOME": str(home)}
+
+
+def ask(port: int, *, path: str = bodies.PATHS["chat"], body: bytes = b"", stream: bool = False) -> bytes:
+    """One answer, checked. Raises `OSError` while nobody listens, `NotRun` for an answer that is wrong."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_LIMIT_S)
+    try:
+        sent = body or bodies.tiny(stream=stream)
+        connection.request("POST", path, sent, {"content-type": "application/json"})
+        answer = connection.getresponse()
+        got = answer.read()
+    except http.client.HTTPException as error:
+        raise NotRun(f"port {port} does not answer in HTTP: {error!r}") from error
+    finally:
+        connection.close()
+    if answer.status != 200 or not _is_right(got, stream):
+        raise NotRun(f"port {port} answers {path} with {answer.status}: {got[:500].decode(errors='replace')}")
+    return got
+
+
+def _is_right(got: bytes, stream: bool) -> bool:
+    if stream:
+        return b"data: [DONE]" in got or b"event: message_stop" in got
+    try:
+        answer = orjson.loads(got)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(answer, dict) and ("choices" in answer or "content" in answer)

@@ -1,0 +1,135 @@
+"""Everything that is done to this repository, as sessions: ``nox -l`` lists them, ``nox -s NAME`` runs one.
+
+Without a name: lint, types, tests, alone and wheelhouse, which need Python, pip and a package index.
+What stands after ``--`` is passed on to the session's tool.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "tests", "alone", "wheelhouse"]
+
+# As pip does: where the system's store of certificates is, a company's own are in it.
+if sys.platform != "linux" or Path(ssl.get_default_verify_paths().openssl_cafile).exists():
+    os.environ.setdefault("UV_SYSTEM_CERTS", "1")
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+PLUGINS = {path.parent.name: path.parent for path in sorted(Path("plugins").glob("*/*/pyproject.toml"))}
+
+#: What a shell may hold that would change what a session sees: where nox itself was found, and the
+#: settings of somebody's own router.
+HIDDEN = ("PYTHONPATH", "ALLOW_PAID", *(name for name in os.environ if name.startswith("CODEROUTER_")))
+
+
+def install(session: nox.Session, *groups: str, plugins: tuple[Path, ...] = tuple(PLUGINS.values())) -> None:
+    """The core and `plugins`, editable, and the development tools of `groups`."""
+    session.env.update(dict.fromkeys(HIDDEN))
+    editable = [word for path in (Path(), *plugins) for word in ("-e", f"./{path}")]
+    session.install(*editable, *nox.project.dependency_groups(PROJECT, *groups))
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Show the router at work with a model of its own: ``coderouter demo``."""
+    install(session)
+    session.run("coderouter", "demo", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, formatting, and the walls between packages."""
+    install(session, "lint", plugins=())
+    session.run("ruff", "check", "-q", *(session.posargs or ["."]))
+    session.run("ruff", "format", "-q", "--check", *(session.posargs or ["."]))
+    session.run("lint-imports", "--no-cache", silent=True)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types, strictly."""
+    install(session, "types")
+    modules = [str(found) for path in PLUGINS.values() for found in path.glob("coderouter_*")]
+    session.run("mypy", *(session.posargs or ["src/coderouter_core", *modules]))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Every test of the core and of the plugins."""
+    install(session, "test")
+    session.run("pytest", "-q", *(session.posargs or ["--ignore=tests/e2e"]))
+
+
+@nox.session
+@nox.parametrize("plugin", [nox.param(name, id=name) for name in ("core", *PLUGINS)])
+def alone(session: nox.Session, plugin: str) -> None:
+    """The core without any plugin, and each plugin without the others."""
+    path = PLUGINS.get(plugin)
+    install(session, "test", plugins=(path,) if path else ())
+    session.run("python", "-c", "import coderouter_core", silent=True)
+    session.run("coderouter", "plugins", silent=True)
+    where = [str(path)] if path else ["tests", "--ignore=tests/e2e", "-m", "not plugins"]
+    session.run("pytest", "-q", *where, *session.posargs)
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Build the wheel of every distribution into dist/."""
+    session.env.update(dict.fromkeys(HIDDEN))
+    session.install("hatchling>=1.27")
+    target = Path("dist").absolute()
+    for old in target.glob("coderouter_*.whl"):
+        old.unlink()
+    for path in (Path(), *PLUGINS.values()):
+        with session.chdir(path):
+            session.run("hatchling", "build", "-t", "wheel", "-d", str(target), silent=True)
+
+
+@nox.session(requires=["wheels"], reuse_venv=False)
+def wheelhouse(session: nox.Session) -> None:
+    """Install the wheels as a user does, into a bare environment, and route a request."""
+    session.env.update(dict.fromkeys(HIDDEN))
+    projects = [PROJECT, *(nox.project.load_toml(path / "pyproject.toml") for path in PLUGINS.values())]
+    asked = [name for project in projects for name in project["project"]["dependencies"]]
+    session.install(*(name for name in asked if not name.startswith("coderouter-")))
+    # Our own names are taken from dist/ or not at all: nobody else's upload of them can slip in.
+    session.install("--no-index", "--find-links", "dist", "coderouter-core[all]")
+    session.run("python", "-I", "tests/smoke.py")
+
+
+@nox.session(venv_backend="none")
+def docs(session: nox.Session) -> None:
+    """Every relative link of the documentation leads somewhere."""
+    pages = [*Path().glob("*.md"), *Path("docs").rglob("*.md"), *Path("plugins").glob("*/*/*.md")]
+    broken = [
+        f"{page}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\((?![a-z]+:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
+        if not (page.parent / target).exists()
+    ]
+    if broken:
+        session.error("links that lead nowhere:\n  " + "\n  ".join(broken))
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Benchmarks: those named after ``--``, or all."""
+    install(session, "bench")
+    for script in session.posargs or sorted(str(path) for path in Path("benchmarks").glob("[!_]*.py")):
+        session.run("python", script)
+
+
+@nox.session
+def e2e(session: nox.Session) -> None:
+    """The vendors' own SDKs as clients."""
+    install(session, "test", "e2e")
+    session.run("pytest", "-q", *(session.posargs or ["tests/e2e"]))

@@ -1,0 +1,57 @@
+import attrs
+import pytest
+from coderouter_matcher_model_pattern import LONGEST_ID, ModelPattern, ModelPatternMatcher
+
+from coderouter_core.api import Dialect, Request
+from coderouter_core.testing import conformance
+
+
+def asked(model: object) -> Request:
+    return Request(id="r", dialect=Dialect.MESSAGES, body={"model": model}, raw=b"")
+
+
+def test_it_conforms() -> None:
+    conformance(ModelPatternMatcher())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "model", "holds"),
+    [
+        pytest.param("claude-.*haiku.*", "claude-haiku-4-5", True, id="whole"),
+        pytest.param("haiku", "claude-haiku-4-5", False, id="part"),
+        pytest.param("claude-haiku", "claude-haiku-4-5", False, id="beginning"),
+        pytest.param("gpt|claude", "claude", True, id="one-of-two"),
+        pytest.param("claude", "Claude", False, id="case-counts"),
+        pytest.param("(?i)claude", "Claude", True, id="case-ignored-on-demand"),
+        pytest.param("a.c", "a\nc", False, id="a-dot-is-no-line-end"),
+        pytest.param(".*", "", False, id="no-model"),
+        pytest.param(".*", None, False, id="null"),
+        pytest.param(".*", 7, False, id="not-a-text"),
+        pytest.param("a*", "a" * LONGEST_ID, True, id="longest"),
+        pytest.param("a*", "a" * (LONGEST_ID + 1), False, id="too-long"),
+    ],
+)
+def test_the_whole_id_matches(pattern: str, model: object, holds: bool) -> None:
+    assert ModelPatternMatcher().match_rule(ModelPattern(model_pattern=pattern), asked(model)) is holds
+
+
+def test_one_matcher_keeps_patterns_apart() -> None:
+    matcher = ModelPatternMatcher()
+    matcher.match_rule(ModelPattern("a"), asked("a"))
+
+    assert matcher.match_rule(ModelPattern("b"), asked("a")) is False
+
+
+def test_a_condition_of_another_matcher_is_left_to_it() -> None:
+    assert ModelPatternMatcher().match_rule("another", asked("m")) is None
+
+
+def test_a_pattern_that_is_none_is_refused_and_quoted() -> None:
+    with pytest.raises(ValueError, match=r"'\(open'"):
+        ModelPattern(model_pattern="(open")
+
+
+def test_its_key_is_model_pattern() -> None:
+    (option,) = ModelPatternMatcher().declare_options()
+
+    assert [field.name for field in attrs.fields(option.cls)] == ["model_pattern"]

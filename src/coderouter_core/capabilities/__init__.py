@@ -1,0 +1,5 @@
+"""What models can do, as far as somebody wrote it down."""
+
+from coderouter_core.capabilities.registry import Flags, Registry, effective
+
+__all__ = ["Flags", "Registry", "effective"]

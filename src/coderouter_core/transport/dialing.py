@@ -1,0 +1,144 @@
+"""Open connections."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import itertools
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import httpx
+
+#: How long an address may take before the next one is tried beside it (RFC 8305, section 5).
+STAGGER_S = 0.25
+
+Connected = TypeVar("Connected", bound=asyncio.Protocol)
+Address = tuple[int, int, int, str, tuple[Any, ...]]
+
+
+async def dial(
+    make: Callable[[], Connected],
+    host: str,
+    port: int,
+    context: ssl.SSLContext | None,
+    connect_s: float | None,
+) -> Connected:
+    """A protocol from `make` that is connected, over TLS when there is a `context`.
+
+    Raises `httpx.ConnectTimeout` or `httpx.ConnectError`.
+    """
+    where = f"{host}:{port}"
+    try:
+        async with asyncio.timeout(connect_s):
+            return await _connected(make, host, port, context)
+    except TimeoutError as error:
+        raise httpx.ConnectTimeout(_late(where, connect_s)) from error
+    except (OSError, UnicodeError) as error:
+        raise httpx.ConnectError(_said(where, host, error)) from error
+
+
+async def _connected(
+    make: Callable[[], Connected], host: str, port: int, context: ssl.SSLContext | None
+) -> Connected:
+    loop = asyncio.get_running_loop()
+    name = host if context is not None else None
+    if _is_address(host):
+        _, protocol = await loop.create_connection(make, host, port, ssl=context, server_hostname=name)
+        return protocol
+    addresses: Sequence[Address] = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # The loop's own staggering is not used: uvloop has none.
+    sock = await first_to_accept(_alternating(addresses))
+    # From here the loop owns the socket, and closes it when this fails.
+    _, protocol = await loop.create_connection(make, sock=sock, ssl=context, server_hostname=name)
+    return protocol
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+async def first_to_accept(addresses: Sequence[Address]) -> socket.socket:
+    """A socket connected to one of the addresses.
+
+    They are tried in order, each when the one before has failed or has not answered for
+    `STAGGER_S`: an address family that leads nowhere costs a moment and not the connection.
+    """
+    loop = asyncio.get_running_loop()
+    errors: list[OSError] = []
+    trying: set[asyncio.Task[socket.socket]] = set()
+    waiting = list(addresses)
+    try:
+        while waiting or trying:
+            if waiting:
+                trying.add(loop.create_task(_socket_to(loop, waiting.pop(0))))
+            done, trying = await asyncio.wait(
+                trying,
+                timeout=STAGGER_S if waiting else None,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for task in done:
+                error = task.exception()
+                if error is None:
+                    trying |= done - {task}
+                    return task.result()
+                if not isinstance(error, OSError):
+                    raise error
+                errors.append(error)
+        # The one that says most: a machine that refuses is there, whatever another route says.
+        raise next((error for error in errors if isinstance(error, ConnectionRefusedError)), errors[0])
+    finally:
+        for task in trying:
+            task.add_done_callback(_discard)
+            task.cancel()
+
+
+async def _socket_to(loop: asyncio.AbstractEventLoop, address: Address) -> socket.socket:
+    family, kind, proto, _, place = address
+    sock = socket.socket(family, kind, proto)
+    try:
+        sock.setblocking(False)
+        await loop.sock_connect(sock, place)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _discard(task: asyncio.Task[socket.socket]) -> None:
+    """Nobody waits for this one any more."""
+    if not task.cancelled() and task.exception() is None:
+        task.result().close()
+
+
+def _alternating(addresses: Sequence[Address]) -> list[Address]:
+    """One of each family in turn, in the order the resolver gave."""
+    first = [address for address in addresses if address[0] == addresses[0][0]]
+    other = [address for address in addresses if address[0] != addresses[0][0]]
+    pairs = itertools.zip_longest(first, other)
+    return [address for pair in pairs for address in pair if address is not None]
+
+
+def _late(where: str, seconds: float | None) -> str:
+    limit = "in time" if seconds is None else f"within {seconds:g} s"
+    return f"{where} accepted no connection {limit}"
+
+
+def _said(where: str, host: str, error: OSError | UnicodeError) -> str:
+    match error:
+        case ConnectionRefusedError():
+            return f"connection refused by {where}"
+        case ssl.SSLCertVerificationError():
+            return f"the certificate of {where} is not trusted: {error.verify_message}"
+        case ssl.SSLError():
+            return f"{where} does not speak TLS as it should: {error.reason or error}"
+        case socket.gaierror() | UnicodeError():
+            return f"the name {host!r} leads to no address"
+        case _:
+            return f"{where} cannot be reached: {error.strerror or error}"

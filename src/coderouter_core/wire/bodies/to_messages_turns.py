@@ -1,0 +1,174 @@
+"""The turns of a Chat Completions request as those of a Messages request."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from coderouter_core.wire.arguments import parsed
+from coderouter_core.wire.bodies import images
+from coderouter_core.wire.bodies.losses import Losses
+from coderouter_core.wire.ids import Mint, call_id
+from coderouter_core.wire.numbers import table
+
+Block = dict[str, Any]
+
+#: Stands where a turn must be and the client sent nothing.
+NOTHING_SAID = "(no text)"
+
+_SYSTEM = ("system", "developer")
+_NOT_IN_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+class TurnsToMessages:
+    """Turns that alternate, beginning with the user's. `system` is what stood before the first of them.
+
+    `mint` makes ids for calls that came without one.
+    """
+
+    def __init__(self, losses: Losses, mint: Mint = call_id) -> None:
+        self.system: str | list[Block] = ""
+        self._losses = losses
+        self._mint = mint
+        self._turns: list[dict[str, Any]] = []
+        #: Ids of calls that have no result yet, for results that do not say whose they are.
+        self._unanswered: deque[str] = deque()
+
+    def of(self, messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The turns."""
+        head: list[Block] = []
+        for message in messages:
+            role = message.get("role")
+            if message.get("name") and role != "function":
+                self._losses.add("messages.name", "has no form in Messages")
+            if role in _SYSTEM and not self._turns:
+                head += self._blocks(message.get("content"))
+            elif role in _SYSTEM:
+                self._system_amid(message)
+            elif role == "assistant":
+                self._add("assistant", self._assistant(message))
+            elif role in ("tool", "function"):
+                self._add_result(self._result(message))
+            else:
+                self._add("user", self._blocks(message.get("content")))
+        return self._finished(head)
+
+    def _finished(self, head: list[Block]) -> list[dict[str, Any]]:
+        turns = self._turns
+        if not turns:
+            # Only a system prompt: it is what the model is to answer.
+            self._losses.add("messages.role", "a system prompt without turns is sent as the user's turn")
+            return [{"role": "user", "content": head or [_text(NOTHING_SAID)]}]
+        if turns[0]["role"] == "assistant":
+            turns.insert(0, {"role": "user", "content": [_text(NOTHING_SAID)]})
+        last = turns[-1]
+        if last["role"] == "assistant" and last["content"][-1]["type"] == "text":
+            # A prefilled answer may not end with white space.
+            last["content"][-1]["text"] = last["content"][-1]["text"].rstrip()
+        if len(head) == 1 and head[0].keys() == {"type", "text"}:
+            self.system = head[0]["text"]
+        else:
+            self.system = head
+        return turns
+
+    def _add(self, role: str, blocks: list[Block]) -> None:
+        """Add to the last turn where it is of the same role; turns that hold nothing are left out."""
+        if not blocks:
+            return
+        if self._turns and self._turns[-1]["role"] == role:
+            self._turns[-1]["content"] += blocks
+        else:
+            self._turns.append({"role": role, "content": blocks})
+
+    def _add_result(self, result: Block) -> None:
+        """Results stand before anything else of the user's turn: what came between must wait."""
+        if not self._turns or self._turns[-1]["role"] != "user":
+            self._add("user", [result])
+            return
+        content = self._turns[-1]["content"]
+        at = next((at for at, block in enumerate(content) if block["type"] != "tool_result"), len(content))
+        content.insert(at, result)
+
+    def _system_amid(self, message: Mapping[str, Any]) -> None:
+        """A system turn stays where it stands, as a marked text of the user: earlier models know no other place."""
+        blocks = self._blocks(message.get("content"))
+        for block in blocks:
+            if block["type"] == "text":
+                block["text"] = f"<system>\n{block['text']}\n</system>"
+        if blocks:
+            self._losses.add(
+                "messages.role", "a system turn amid the conversation is sent as marked user text"
+            )
+        self._add("user", blocks)
+
+    def _assistant(self, message: Mapping[str, Any]) -> list[Block]:
+        blocks = self._blocks(message.get("content"))
+        if isinstance(refusal := message.get("refusal"), str) and refusal.strip():
+            blocks.append(_text(refusal))
+        calls = message.get("tool_calls")
+        for call in calls if isinstance(calls, list) else ():
+            call = table(call)
+            if function := table(call.get("function")):
+                blocks.append(self._call(call.get("id"), function))
+            else:
+                self._losses.add("messages.tool_calls", "only calls of functions have a form in Messages")
+        if function := table(message.get("function_call")):
+            blocks.append(self._call(None, function))
+        return blocks
+
+    def _call(self, identity: Any, function: dict[str, Any]) -> Block:
+        identity = _tool_id(identity) or self._mint()
+        self._unanswered.append(identity)
+        arguments = function.get("arguments")
+        value = arguments if isinstance(arguments, dict) else parsed(str(arguments or ""))
+        return {"type": "tool_use", "id": identity, "name": function.get("name"), "input": value}
+
+    def _result(self, message: Mapping[str, Any]) -> Block:
+        identity = _tool_id(message.get("tool_call_id"))
+        if not identity:
+            identity = self._unanswered[0] if self._unanswered else self._mint()
+        if identity in self._unanswered:
+            self._unanswered.remove(identity)
+        block: Block = {"type": "tool_result", "tool_use_id": identity}
+        if content := self._blocks(message.get("content")):
+            block["content"] = content
+        return block
+
+    def _blocks(self, content: Any) -> list[Block]:
+        """A message's content as blocks; text that is only white space is none."""
+        if isinstance(content, str):
+            return [_text(content)] if content.strip() else []
+        if not isinstance(content, list):
+            return []
+        return [block for part in content if isinstance(part, dict) for block in self._part(part)]
+
+    def _part(self, part: dict[str, Any]) -> list[Block]:
+        text = part.get("text", part.get("refusal"))
+        block = _text(text) if isinstance(text, str) else self._media(part)
+        if block is None:
+            kind = part.get("type")
+            self._losses.add(f"messages.{kind}", "has no form in Messages")
+            block = _text(f"[{kind} left out: it cannot be shown to this model]")
+        if block["type"] == "text" and not block["text"].strip():
+            return []
+        if isinstance(cache := part.get("cache_control"), dict):
+            block["cache_control"] = cache
+        return [block]
+
+    def _media(self, part: dict[str, Any]) -> Block | None:
+        if part.get("type") == "file":
+            return images.to_document(part)
+        if table(part.get("image_url")).get("detail") not in (None, "auto"):
+            self._losses.add("messages.image_url.detail", "has no form in Messages")
+        return images.to_block(part)
+
+
+def _tool_id(identity: Any) -> str:
+    """An id in the letters that Messages allows, the same for a call and its result."""
+    return _NOT_IN_AN_ID.sub("_", identity) if isinstance(identity, str) else ""
+
+
+def _text(text: str) -> Block:
+    return {"type": "text", "text": text}

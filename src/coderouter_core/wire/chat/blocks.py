@@ -1,0 +1,197 @@
+"""The blocks of a chat stream: pieces come in any order, blocks leave one after the other."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import orjson
+from attrs import define, field
+
+from coderouter_core.model import Block, StreamEvent
+from coderouter_core.wire.ids import Mint, call_id
+
+#: A call that was found incomplete is looked at again when it has grown by this factor, which keeps the cost linear.
+_GROWN = 1.25
+
+
+@define(eq=False)
+class _Part:
+    """A block that is being read. `said` is the id its upstream gave, `held` are pieces that wait for earlier blocks."""
+
+    block: Block
+    id: str = ""
+    name: str = ""
+    said: str = ""
+    pieces: list[str] = field(factory=list)
+    held: list[str] = field(factory=list)
+    begun: bool = False
+    over: bool = False
+    _size: int = 0
+    _incomplete_at: int = 0
+
+    def take(self, text: str) -> None:
+        if self.block == "tool_call":
+            self.pieces.append(text)
+            self._size += len(text)
+
+    @property
+    def arguments(self) -> str:
+        return "".join(self.pieces)
+
+    def complete(self) -> bool:
+        """Whether nothing can follow: a text ends where another block begins, a call where its JSON does."""
+        if self.block != "tool_call":
+            return True
+        if self._size <= self._incomplete_at * _GROWN or not self.pieces[-1].rstrip().endswith("}"):
+            return False
+        try:
+            orjson.loads(self.arguments)
+        except orjson.JSONDecodeError:
+            self._incomplete_at = self._size
+            return False
+        return True
+
+
+class Blocks:
+    """Puts the pieces of text, reasoning and parallel tool calls into blocks that do not overlap.
+
+    The first block that is not over is passed on live. Later ones are held until it ends: when its JSON is
+    complete and another block begins, or at the end of the answer. Events of held pieces carry no frame.
+    """
+
+    def __init__(self, mint: Mint = call_id) -> None:
+        self.called = False
+        #: Something of the present frame is held, so that its events are not all of it.
+        self.holding = False
+        self._mint = mint
+        self._count = 0
+        self._queue: deque[_Part] = deque()
+        self._by_index: dict[int, _Part] = {}
+        self._by_id: dict[str, _Part] = {}
+        self._last: _Part | None = None
+
+    def text(self, block: Block, text: str, frame: bytes) -> list[StreamEvent]:
+        """A piece of text or thinking."""
+        if self._queue and self._queue[-1].block == block:
+            return self._piece(self._queue[-1], text, frame)
+        return self._begin(_Part(block), text, frame)
+
+    def call(self, entry: dict[str, Any], frame: bytes) -> list[StreamEvent]:
+        """One entry of a delta's ``tool_calls``."""
+        function = entry.get("function")
+        function = function if isinstance(function, dict) else entry
+        said, name = _string(entry.get("id")), _string(function.get("name"))
+        piece = _arguments(function.get("arguments"))
+        index = entry.get("index")
+        part = self._meant(index, said, name)
+        if part is None or _is_next(part, said, name, piece):
+            part = self._new(said, name or (part.name if part else ""))
+            if isinstance(index, int):
+                self._by_index[index] = part
+            return self._begin(part, piece, frame)
+        self._last = part
+        part.name = part.name or name
+        if said and said == part.said and piece and piece == part.arguments:
+            # The whole call once more, at its end.
+            piece = ""
+        return self._piece(part, piece, frame)
+
+    def whole(self) -> bool:
+        """Whether every block is complete, so that nothing of the answer can be missing."""
+        return all(part.complete() for part in self._queue)
+
+    def end(self, frame: bytes | None) -> list[StreamEvent]:
+        """The answer is over: everything that is held leaves."""
+        events: list[StreamEvent] = []
+        while self._queue:
+            events += self._shift(frame)
+        return events
+
+    def _meant(self, index: Any, said: str, name: str) -> _Part | None:
+        """The call that an entry goes on with, as far as that can be told."""
+        if isinstance(index, int):
+            part = self._by_index.get(index)
+            if part is None and self._last is not None and not (said or name):
+                part = self._by_index[index] = self._last
+            return part
+        if said and (part := self._by_id.get(said)) is not None:
+            return part
+        return None if said and name else self._last
+
+    def _new(self, said: str, name: str) -> _Part:
+        identity = said if said and said not in self._by_id else self._mint()
+        part = self._last = _Part("tool_call", identity, name, said)
+        self._by_id[said or identity] = part
+        return part
+
+    def _begin(self, part: _Part, piece: str, frame: bytes) -> list[StreamEvent]:
+        events: list[StreamEvent] = []
+        self._queue.append(part)
+        while self._queue[0] is not part and self._queue[0].complete():
+            events += self._shift(frame)
+        return events + self._piece(part, piece, frame)
+
+    def _piece(self, part: _Part, text: str, frame: bytes | None) -> list[StreamEvent]:
+        if part.over:
+            return []
+        part.take(text)
+        if self._queue[0] is not part or (part.block == "tool_call" and not part.name):
+            part.held.append(text)
+            self.holding = True
+            return []
+        if part.begun:
+            return [StreamEvent("delta", self._count, part.block, text, frame=frame)] if text else []
+        return self._opened(part, text, frame)
+
+    def _opened(self, part: _Part, text: str, frame: bytes | None) -> list[StreamEvent]:
+        part.begun = True
+        if part.held:
+            text, frame = "".join((*part.held, text)), None
+            part.held.clear()
+        self.called = self.called or part.block == "tool_call"
+        start = StreamEvent("block_start", self._count, part.block, id=part.id, name=part.name, frame=frame)
+        if not text:
+            return [start]
+        return [start, StreamEvent("delta", self._count, part.block, text, frame=frame)]
+
+    def _shift(self, frame: bytes | None) -> list[StreamEvent]:
+        """The first block ends; what the next one held leaves."""
+        part = self._queue.popleft()
+        part.over = True
+        events: list[StreamEvent] = []
+        if not part.begun and (part.name or part.block != "tool_call"):
+            events, frame = self._opened(part, "", None), None
+        if part.begun:
+            events.append(StreamEvent("block_stop", self._count, part.block, frame=frame))
+            self._count += 1
+        if (
+            self._queue
+            and (following := self._queue[0]).held
+            and (following.name or following.block != "tool_call")
+        ):
+            events += self._opened(following, "", None)
+        return events
+
+
+def _is_next(part: _Part, said: str, name: str, piece: str) -> bool:
+    """Whether an entry begins another call, though its index (or the lack of one) is that of `part`.
+
+    Local servers number every call 0, or not at all. An id alone says nothing: some make up a new one for every piece.
+    """
+    if name and part.name and (name != part.name or (said and said != part.said)):
+        return True
+    if not piece.lstrip().startswith("{") or (said and said == part.said and piece == part.arguments):
+        return False
+    return part.complete()
+
+
+def _arguments(value: Any) -> str:
+    """Arguments as a piece of JSON text; some servers send the object itself."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else orjson.dumps(value).decode()
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,178 @@
+"""Read a Chat Completions stream as events. Of several choices only the first is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from attrs import evolve
+
+from coderouter_core.model import Block, Dialect, Fault, StreamEvent, Usage
+from coderouter_core.wire import faults
+from coderouter_core.wire.chat.blocks import Blocks
+from coderouter_core.wire.chat.relay import said_error
+from coderouter_core.wire.chat.usage import Tally
+from coderouter_core.wire.ids import Mint, call_id
+from coderouter_core.wire.numbers import table
+from coderouter_core.wire.reasons import FAILURES, stop_reason
+from coderouter_core.wire.sse import payload
+
+
+class ChatReader:
+    """State of one answer. `mint` makes ids for calls that came without one."""
+
+    dialect = Dialect.CHAT
+
+    def __init__(self, mint: Mint = call_id) -> None:
+        self.finished = False
+        self.ended = False
+        self._tally = Tally()
+        self._blocks = Blocks(mint)
+        self._started = False
+        self._stopped = False
+        self._finish = ""
+        self._sequence: str | None = None
+
+    @property
+    def usage(self) -> Usage:
+        return self._tally.usage
+
+    def read(self, frame: bytes) -> Sequence[StreamEvent]:
+        data = payload(frame)
+        if not data:
+            return (StreamEvent("ping" if frame.lstrip().startswith(b":") else "other", frame=frame),)
+        if data[:1] == b"[" and data.strip() == b"[DONE]":
+            return self._done(frame)
+        try:
+            chunk = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            return self._error(faults.garbage("a chunk of the upstream's stream is not JSON"), frame)
+        if not isinstance(chunk, dict):
+            return self._error(faults.garbage("a chunk of the upstream's stream is not an object"), frame)
+        if said_error(chunk, frame):
+            return self._error(faults.of_json(chunk, Dialect.CHAT), frame)
+        self._blocks.holding = False
+        events = self._chunk(chunk, frame)
+        if self._blocks.holding:
+            # The frame holds more than its events do: it cannot stand for them.
+            return [event if event.frame is None else evolve(event, frame=None) for event in events]
+        return events or (StreamEvent("other", frame=frame),)
+
+    def close(self) -> Sequence[StreamEvent]:
+        return self._stop(None) if self.finished else ()
+
+    def whole(self, body: dict[str, Any]) -> list[StreamEvent]:
+        """The events of an answer that is not streamed."""
+        choices = body.get("choices")
+        if said_error(body, b""):
+            return [StreamEvent("error", fault=faults.of_json(body, Dialect.CHAT))]
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+            return [StreamEvent("error", fault=faults.garbage("the upstream's answer has no choices"))]
+        events = [evolve(event, frame=None) for event in self._chunk(body, b"")]
+        self.finished = self.finished or not any(event.kind == "error" for event in events)
+        return [*events, *self.close()]
+
+    def _done(self, frame: bytes) -> Sequence[StreamEvent]:
+        late, self.finished, self.ended = self.finished, True, True
+        return self._stop(None if late else frame) or (StreamEvent("other", frame=frame),)
+
+    def _error(self, fault: Fault, frame: bytes) -> Sequence[StreamEvent]:
+        if self.finished:
+            return (StreamEvent("other", frame=frame),)
+        return (StreamEvent("error", fault=fault, frame=frame),)
+
+    def _chunk(self, chunk: dict[str, Any], frame: bytes) -> list[StreamEvent]:
+        events: list[StreamEvent] = []
+        choice = _first(chunk.get("choices"))
+        if choice is not None and not self._stopped:
+            if not self._started:
+                self._started = True
+                identity, model = chunk.get("id"), chunk.get("model")
+                events.append(
+                    StreamEvent(
+                        "start",
+                        id=identity if isinstance(identity, str) else "",
+                        model=model if isinstance(model, str) else "",
+                        frame=frame,
+                    )
+                )
+            delta = choice.get("delta") or choice.get("message")
+            if isinstance(delta, dict):
+                events += self._delta(delta, frame)
+        if isinstance(usage := chunk.get("usage"), dict) and usage:
+            events.append(StreamEvent("usage", usage=self._tally.add(usage), frame=frame))
+        if choice is not None and isinstance(finish := choice.get("finish_reason"), str) and finish:
+            events += self._finishes(finish, choice, frame)
+        return events
+
+    def _delta(self, delta: dict[str, Any], frame: bytes) -> list[StreamEvent]:
+        events: list[StreamEvent] = []
+        reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+        if isinstance(reasoning, str) and reasoning:
+            events += self._blocks.text("thinking", reasoning, frame)
+        for key in ("content", "refusal"):
+            content = delta.get(key)
+            if isinstance(content, str):
+                if content:
+                    events += self._blocks.text("text", content, frame)
+            elif content:
+                for block, text in _parts(content):
+                    events += self._blocks.text(block, text, frame)
+        calls = delta.get("tool_calls")
+        if isinstance(calls, list):
+            for call in calls:
+                if isinstance(call, dict):
+                    events += self._blocks.call(call, frame)
+        if isinstance(legacy := delta.get("function_call"), dict):
+            events += self._blocks.call({"index": 0, "function": legacy}, frame)
+        return events
+
+    def _finishes(self, finish: str, choice: dict[str, Any], frame: bytes) -> list[StreamEvent]:
+        if self.finished:
+            return []
+        if finish in FAILURES:
+            return list(self._error(faults.finished_badly(finish, FAILURES[finish]), frame))
+        self.finished, self._finish = True, finish
+        # vLLM and SGLang tell which of the client's stop strings was met.
+        matched = choice.get("stop_reason") or choice.get("matched_stop")
+        if finish == "stop" and isinstance(matched, str):
+            self._sequence = matched
+        if not self._blocks.whole():
+            # Some servers send a call's arguments after the finish reason.
+            self._blocks.holding = True
+            return []
+        return self._stop(frame)
+
+    def _stop(self, frame: bytes | None) -> list[StreamEvent]:
+        if self._stopped:
+            return []
+        self._stopped = True
+        events = self._blocks.end(frame)
+        reason = stop_reason(self._finish, called=self._blocks.called)
+        sequence = self._sequence if reason == "end_turn" else None
+        if sequence is not None:
+            reason = "stop_sequence"
+        return [*events, StreamEvent("stop", reason=reason, stop_sequence=sequence, frame=frame)]
+
+
+def _first(choices: Any) -> dict[str, Any] | None:
+    """The choice that is read: number 0, which servers may leave unnumbered."""
+    if not isinstance(choices, list):
+        return None
+    return next((item for item in choices if isinstance(item, dict) and not item.get("index")), None)
+
+
+def _parts(content: Any) -> list[tuple[Block, str]]:
+    """Content as a list of parts: text, and Mistral's thinking, which holds parts itself."""
+    found: list[tuple[Block, str]] = []
+    for part in content if isinstance(content, list) else ():
+        part = table(part)
+        inner = part.get("thinking")
+        if isinstance(inner, list):
+            found += [("thinking", text) for _, text in _parts(inner)]
+        elif isinstance(inner, str) and inner:
+            found.append(("thinking", inner))
+        elif isinstance(text := part.get("text"), str) and text:
+            found.append(("text", text))
+    return found

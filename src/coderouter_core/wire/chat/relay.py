@@ -1,0 +1,109 @@
+"""A Chat Completions stream relayed to a Chat Completions client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from coderouter_core.model import Dialect, Fault
+from coderouter_core.wire import faults
+from coderouter_core.wire.chat.errors import DONE, error_frames
+from coderouter_core.wire.chat.usage import Tally
+from coderouter_core.wire.lanes import RelayLane
+from coderouter_core.wire.numbers import count, table
+from coderouter_core.wire.reasons import FAILURES, QUIET, stop_reason
+from coderouter_core.wire.sse import fields, payload
+
+#: Fields of a delta that hold something to read.
+TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
+
+
+def said_error(chunk: dict[str, Any], frame: bytes) -> bool:
+    """Whether a chunk is an error: OpenAI's shape, the flat one of older vLLM servers, or one by its event line."""
+    if chunk.get("error") or chunk.get("object") == "error":
+        return True
+    return "choices" not in chunk and frame.startswith(b"event:") and fields(frame)[0] == "error"
+
+
+def names_a_call(delta: dict[str, Any]) -> bool:
+    """Whether a delta names a tool call."""
+    calls = delta.get("tool_calls")
+    functions = [table(call).get("function") for call in calls] if isinstance(calls, list) else []
+    return any(table(function).get("name") for function in (*functions, delta.get("function_call")))
+
+
+class ChatRelay(RelayLane):
+    """`hide_usage` keeps the usage-only chunk back.
+
+    With several choices the answer is over when each that began has its finish reason.
+    """
+
+    def __init__(self, *, hide_usage: bool = False) -> None:
+        super().__init__(error_frames)
+        self._hide_usage = hide_usage
+        self._tally = Tally()
+        self._begun: set[int] = set()
+        self._finished: set[int] = set()
+        self._called = False
+
+    def _passes(self, frame: bytes) -> bool:
+        data = payload(frame)
+        if not data:
+            return True
+        if data[:1] == b"[" and data.strip() == b"[DONE]":
+            self.stopped = self.done = True
+            return True
+        try:
+            chunk = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            return self._garbage("a chunk of the upstream's stream is not JSON")
+        if not isinstance(chunk, dict):
+            return self._garbage("a chunk of the upstream's stream is not an object")
+        if said_error(chunk, frame):
+            return self._broken(faults.of_json(chunk, Dialect.CHAT))
+        return self._chunk(chunk)
+
+    def _broken(self, fault: Fault) -> bool:
+        if not self.stopped:
+            self.fault = fault
+        return False
+
+    def _chunk(self, chunk: dict[str, Any]) -> bool:
+        choices = chunk.get("choices")
+        if usage := chunk.get("usage"):
+            self.steps += 1
+            self.usage = self._tally.add(table(usage))
+        if not choices:
+            return not (usage and self._hide_usage)
+        if not isinstance(choices, list):
+            return self._garbage("the choices of a chunk are not a list")
+        self.steps += 1
+        return all(self._choice(choice) for choice in choices if isinstance(choice, dict))
+
+    def _choice(self, choice: dict[str, Any]) -> bool:
+        index = count(choice.get("index"))
+        self._begun.add(index)
+        delta = choice.get("delta")
+        if isinstance(delta, dict) and not (self.content and self._called):
+            self._delta(delta)
+        finish = choice.get("finish_reason")
+        if not isinstance(finish, str) or not finish:
+            return True
+        if finish in FAILURES:
+            return self._broken(faults.finished_badly(finish, FAILURES[finish]))
+        self._finished.add(index)
+        self.stopped = self._begun <= self._finished
+        if index == 0 or not self.stop_reason:
+            self.stop_reason = stop_reason(finish, called=self._called)
+        self.content = self.content or self.stop_reason not in QUIET
+        return True
+
+    def _delta(self, delta: dict[str, Any]) -> None:
+        if any(delta.get(key) for key in TEXTS):
+            self.content = True
+        if names_a_call(delta):
+            self._called = self.content = True
+
+    def _due(self) -> bytes:
+        return DONE

@@ -1,0 +1,208 @@
+"""The way of one streamed answer: relayed frame by frame, or read as events and written anew."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from operator import is_not
+
+from coderouter_core.model import Fault, StreamEvent, StreamFilter, Usage
+from coderouter_core.model.usage import NOTHING
+from coderouter_core.wire import faults
+from coderouter_core.wire.codec import Reader, Writer
+from coderouter_core.wire.reasons import QUIET
+from coderouter_core.wire.sse import Framer
+
+Fail = Callable[[Fault, str], bytes]
+
+
+class RelayLane(ABC):
+    """Passes the frames of one dialect on as they came, and looks at each.
+
+    A dialect's own lane says in `_passes` what a frame means and whether it travels, and in `_due` what an
+    answer still lacks that ended properly.
+    """
+
+    def __init__(self, fail: Fail) -> None:
+        self.content = False
+        self.stopped = False
+        self.done = False
+        self.steps = 0
+        self.fault: Fault | None = None
+        self.usage: Usage = NOTHING
+        self.stop_reason = ""
+        self._framer = Framer()
+        self._fail = fail
+
+    def feed(self, data: bytes) -> bytes:
+        if self.fault is not None or self.done:
+            return b""
+        try:
+            frames = self._framer.feed(data)
+        except ValueError as error:
+            self.fault = faults.garbage(str(error))
+            return b""
+        out: list[bytes] = []
+        for frame in frames:
+            if self._passes(frame):
+                out.append(frame)
+            if self.fault is not None or self.done:
+                break
+        return b"".join(out)
+
+    def close(self) -> bytes:
+        if self.fault is not None or self.done:
+            return b""
+        last = self._framer.close()
+        out = last if last and self._passes(last) else b""
+        if self.fault is not None and self.fault.code == "garbage":
+            # Half a frame is what a cut leaves behind, not what the upstream meant to say.
+            self.fault = None
+        if self.fault is not None or self.done:
+            return out
+        if not self.stopped:
+            self.fault = faults.truncated()
+            return out
+        self.done = True
+        return out + self._due()
+
+    def fail(self, fault: Fault, request_id: str) -> bytes:
+        return self._fail(fault, request_id)
+
+    def _garbage(self, message: str) -> bool:
+        """Note that a frame is not what the dialect allows, unless the answer is over anyway."""
+        if not self.stopped:
+            self.fault = faults.garbage(message)
+        return False
+
+    @abstractmethod
+    def _passes(self, frame: bytes) -> bool:
+        """Look at a frame; whether it travels."""
+
+    @abstractmethod
+    def _due(self) -> bytes:
+        """The last frame of the dialect."""
+
+
+class TranslatingLane:
+    """Reads an answer as events and writes them anew, through `filters`.
+
+    Where both sides speak one dialect, a frame whose events were not changed is passed on as it came. A
+    filter is flushed once, right before it is fed the ``stop``, so that nothing of its text comes after it.
+    """
+
+    def __init__(self, reader: Reader, writer: Writer, filters: Sequence[StreamFilter] = ()) -> None:
+        self.content = False
+        self.stopped = False
+        self.done = False
+        self.steps = 0
+        self.fault: Fault | None = None
+        self.stop_reason = ""
+        self._reader = reader
+        self._writer = writer
+        self._filters = [_Stage(each) for each in filters]
+        self._framer = Framer()
+        self._same = reader.dialect is writer.dialect
+
+    @property
+    def usage(self) -> Usage:
+        return self._reader.usage
+
+    def feed(self, data: bytes) -> bytes:
+        if self.fault is not None or self.done:
+            return b""
+        try:
+            frames = self._framer.feed(data)
+        except ValueError as error:
+            self.fault = faults.garbage(str(error))
+            return b""
+        out: list[bytes] = []
+        for frame in frames:
+            out.append(self._frame(frame))
+            if self.fault is not None or self.done:
+                break
+        return b"".join(out)
+
+    def close(self) -> bytes:
+        if self.fault is not None or self.done:
+            return b""
+        last = self._framer.close()
+        out = self._frame(last) if last else b""
+        if self.fault is not None and self.fault.code == "garbage":
+            # Half a frame is what a cut leaves behind, not what the upstream meant to say.
+            self.fault = None
+        if self.fault is not None or self.done:
+            return out
+        out += self._written(self._filtered(self._reader.close()))
+        if not self._reader.finished:
+            self.fault = faults.truncated()
+            return out
+        self.stopped = self.done = True
+        return out + self._writer.close()
+
+    def fail(self, fault: Fault, request_id: str) -> bytes:
+        return self._writer.fail(fault, request_id)
+
+    def _frame(self, frame: bytes) -> bytes:
+        events = self._reader.read(frame)
+        if self._filters:
+            passed = self._filtered(events)
+            changed = len(passed) != len(events) or any(map(is_not, passed, events))
+        else:
+            passed, changed = events, False
+        if self._same and passed and not changed and passed[0].kind != "error":
+            for event in passed:
+                self._see(event)
+            out = self._writer.relay(frame, passed)
+        else:
+            out = self._written(passed)
+        if self._reader.ended:
+            self.stopped = self.done = True
+            out += self._writer.close()
+        return out
+
+    def _filtered(self, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
+        for stage in self._filters:
+            events = stage.feed(events)
+        return events
+
+    def _written(self, events: Sequence[StreamEvent]) -> bytes:
+        out: list[bytes] = []
+        for event in events:
+            self._see(event)
+            if self.fault is not None:
+                break
+            out.append(self._writer.write(event))
+        return b"".join(out)
+
+    def _see(self, event: StreamEvent) -> None:
+        kind = event.kind
+        if kind in ("ping", "other"):
+            return
+        self.steps += 1
+        if kind == "delta":
+            self.content = self.content or (bool(event.text) and event.block != "tool_call")
+        elif kind == "block_start":
+            self.content = self.content or bool(event.name)
+        elif kind == "stop":
+            self.stopped, self.stop_reason = True, event.reason
+            self.content = self.content or event.reason not in QUIET
+        elif kind == "error":
+            self.fault = event.fault
+
+
+class _Stage:
+    """One filter, which is flushed before it sees the stop."""
+
+    def __init__(self, filter_: StreamFilter) -> None:
+        self._filter = filter_
+        self._flushed = False
+
+    def feed(self, events: Sequence[StreamEvent]) -> list[StreamEvent]:
+        out: list[StreamEvent] = []
+        for event in events:
+            if event.kind == "stop" and not self._flushed:
+                self._flushed = True
+                out += self._filter.flush()
+            out += self._filter.feed(event)
+        return out

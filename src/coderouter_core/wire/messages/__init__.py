@@ -1,0 +1,5 @@
+"""Anthropic Messages."""
+
+from coderouter_core.wire.messages.codec import CODEC
+
+__all__ = ["CODEC"]

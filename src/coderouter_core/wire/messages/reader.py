@@ -1,0 +1,184 @@
+"""Read a Messages stream as events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+
+from coderouter_core.model import Block, Dialect, StreamEvent, Usage
+from coderouter_core.model.usage import NOTHING
+from coderouter_core.wire import faults
+from coderouter_core.wire.messages.usage import merged
+from coderouter_core.wire.numbers import table
+from coderouter_core.wire.sse import fields, payload
+
+BLOCKS: dict[str, Block] = {"text": "text", "thinking": "thinking", "tool_use": "tool_call"}
+#: What a delta is called, which block it belongs to, and where its text stands.
+_DELTAS: dict[str, tuple[Block, str]] = {
+    "text_delta": ("text", "text"),
+    "thinking_delta": ("thinking", "thinking"),
+    "input_json_delta": ("tool_call", "partial_json"),
+}
+
+
+class MessagesReader:
+    """Blocks of other kinds (server tools, redacted thinking) give ``other`` events, whose frames hold them."""
+
+    dialect = Dialect.MESSAGES
+
+    def __init__(self) -> None:
+        self.usage: Usage = NOTHING
+        self.finished = False
+        self.ended = False
+        self._open: Block | None = None
+        self._foreign = False
+        self._at = 0
+        self._signature = ""
+        self._stopped = False
+        self._read: dict[str, Callable[[dict[str, Any], bytes], list[StreamEvent]]] = {
+            "message_start": self._start,
+            "content_block_start": self._block_start,
+            "content_block_delta": self._delta,
+            "content_block_stop": self._block_stop,
+            "message_delta": self._message_delta,
+            "message_stop": self._message_stop,
+            "error": self._error,
+        }
+
+    def read(self, frame: bytes) -> Sequence[StreamEvent]:
+        data = payload(frame)
+        if not data:
+            ping = frame.startswith(b":") or fields(frame)[0] == "ping"
+            return (StreamEvent("ping" if ping else "other", frame=frame),)
+        try:
+            event = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            return self._garbage("a frame of the upstream's stream is not JSON", frame)
+        if not isinstance(event, dict):
+            return self._garbage("a frame of the upstream's stream is not an object", frame)
+        kind = event.get("type") or fields(frame)[0] or ("error" if event.get("error") else "")
+        read = self._read.get(kind) if isinstance(kind, str) else None
+        if read is None:
+            return (StreamEvent("ping" if kind == "ping" else "other", frame=frame),)
+        return read(event, frame) or (StreamEvent("other", frame=frame),)
+
+    def close(self) -> Sequence[StreamEvent]:
+        if not self.finished:
+            return ()
+        return (*self._closed(None), *self._stop("end_turn", None, None))
+
+    def _garbage(self, message: str, frame: bytes) -> Sequence[StreamEvent]:
+        if self.finished:
+            return (StreamEvent("other", frame=frame),)
+        return (StreamEvent("error", fault=faults.garbage(message), frame=frame),)
+
+    def _error(self, event: dict[str, Any], frame: bytes) -> list[StreamEvent]:
+        if self.finished:
+            return []
+        return [StreamEvent("error", fault=faults.of_json(event, Dialect.MESSAGES), frame=frame)]
+
+    def _start(self, event: dict[str, Any], frame: bytes) -> list[StreamEvent]:
+        message = table(event.get("message"))
+        self.usage = merged(message.get("usage"), self.usage)
+        return [
+            StreamEvent(
+                "start",
+                id=_string(message.get("id")),
+                model=_string(message.get("model")),
+                usage=self.usage,
+                frame=frame,
+            )
+        ]
+
+    def _block_start(self, event: dict[str, Any], frame: bytes) -> list[StreamEvent]:
+        events = self._closed(None)
+        block = table(event.get("content_block"))
+        kind = BLOCKS.get(_string(block.get("type")))
+        if kind is None:
+            self._foreign = True
+            return [*events, StreamEvent("other", frame=frame)]
+        own = self._own(event, frame)
+        events += self._opened(kind, own, _string(block.get("id")), _string(block.get("name")))
+        self._signature = _string(block.get("signature"))
+        text = block.get("text") or block.get("thinking") or ""
+        if kind == "tool_call" and block.get("input"):
+            text = orjson.dumps(block["input"]).decode()
+        if text:
+            events.append(StreamEvent("delta", self._at, kind, text, frame=own))
+        return events
+
+    def _delta(self, event: dict[str, Any], frame: bytes) -> list[StreamEvent]:
+        delta = event.get("delta")
+        if self._foreign or not isinstance(delta, dict):
+            return []
+        block, key = _DELTAS.get(delta.get("type") or "", (None, ""))
+        if block is None:
+            self._signature = _string(delta.get("signature")) or self._signature
+            return []
+        if not isinstance(text := delta.get(key), str):
+            return []
+        if self._open == block:
+            return [StreamEvent("delta", self._at, block, text, frame=self._own(event, frame))]
+        if block == "tool_call":
+            return []
+        return [
+            *self._closed(None),
+            *self._opened(block, None),
+            StreamEvent("delta", self._at, block, text),
+        ]
+
+    def _block_stop(self, event: dict[str, Any], frame: bytes) -> list[StreamEvent]:
+        if self._foreign:
+            return [*self._closed(None), StreamEvent("other", frame=frame)]
+        return self._closed(self._own(event, frame))
+
+    def _own(self, event: dict[str, Any], frame: bytes) -> bytes | None:
+        """The frame, where it counts its block as we do; a frame that does not cannot stand as it is."""
+        return frame if event.get("index") == self._at else None
+
+    def _message_delta(self, event: dict[str, Any], frame: bytes) -> list[StreamEvent]:
+        events: list[StreamEvent] = []
+        if usage := event.get("usage"):
+            self.usage = merged(usage, self.usage)
+            events.append(StreamEvent("usage", usage=self.usage, frame=frame))
+        delta = table(event.get("delta"))
+        if isinstance(reason := delta.get("stop_reason"), str):
+            self.finished = True
+            sequence = delta.get("stop_sequence")
+            events = [*self._closed(None), *events, *self._stop(reason, sequence, frame)]
+        return events
+
+    def _message_stop(self, _: dict[str, Any], frame: bytes) -> list[StreamEvent]:
+        self.finished = self.ended = True
+        return [*self._closed(None), *self._stop("end_turn", None, frame)]
+
+    def _opened(
+        self, kind: Block, frame: bytes | None, identity: str = "", name: str = ""
+    ) -> list[StreamEvent]:
+        self._open, self._signature = kind, ""
+        return [StreamEvent("block_start", self._at, kind, id=identity, name=name, frame=frame)]
+
+    def _closed(self, frame: bytes | None) -> list[StreamEvent]:
+        """The end of the block that is open, if any; upstreams may leave its frame out."""
+        if self._foreign:
+            self._foreign = False
+            self._at += 1
+        if self._open is None:
+            return []
+        event = StreamEvent("block_stop", self._at, self._open, signature=self._signature, frame=frame)
+        self._open = None
+        self._at += 1
+        return [event]
+
+    def _stop(self, reason: str, sequence: Any, frame: bytes | None) -> list[StreamEvent]:
+        if self._stopped:
+            return []
+        self._stopped = True
+        sequence = sequence if isinstance(sequence, str) else None
+        return [StreamEvent("stop", reason=reason, stop_sequence=sequence, frame=frame)]
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,79 @@
+"""A Messages stream relayed to a Messages client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from coderouter_core.model import Dialect
+from coderouter_core.wire import faults
+from coderouter_core.wire.lanes import RelayLane
+from coderouter_core.wire.messages.errors import error_frames
+from coderouter_core.wire.messages.usage import merged
+from coderouter_core.wire.numbers import table
+from coderouter_core.wire.reasons import QUIET
+from coderouter_core.wire.sse import fields, payload
+
+STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+
+
+class MessagesRelay(RelayLane):
+    def __init__(self) -> None:
+        super().__init__(error_frames)
+
+    def _passes(self, frame: bytes) -> bool:
+        data = payload(frame)
+        if not data:
+            return True
+        try:
+            event = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            return self._garbage("a frame of the upstream's stream is not JSON")
+        if not isinstance(event, dict):
+            return self._garbage("a frame of the upstream's stream is not an object")
+        kind = event.get("type") or fields(frame)[0]
+        if kind == "content_block_delta":
+            self.steps += 1
+            if not self.content:
+                self.content = _says_something(event.get("delta"))
+            return True
+        return self._other(kind, event)
+
+    def _other(self, kind: Any, event: dict[str, Any]) -> bool:
+        if kind == "ping":
+            return True
+        if kind == "error" or (not kind and event.get("error")):
+            if not self.stopped:
+                self.fault = faults.of_json(event, Dialect.MESSAGES)
+            return False
+        self.steps += 1
+        if kind == "content_block_start":
+            self.content = self.content or _is_content(table(event.get("content_block")))
+        elif kind == "message_start":
+            self.usage = merged(table(event.get("message")).get("usage"), self.usage)
+        elif kind == "message_delta":
+            self.usage = merged(event.get("usage"), self.usage)
+            if isinstance(reason := table(event.get("delta")).get("stop_reason"), str):
+                self.stopped, self.stop_reason = True, reason
+                self.content = self.content or reason not in QUIET
+        elif kind == "message_stop":
+            self.stopped = self.done = True
+        else:
+            self.steps -= 1
+        return True
+
+    def _due(self) -> bytes:
+        return STOP
+
+
+def _says_something(delta: Any) -> bool:
+    return isinstance(delta, dict) and bool(delta.get("text") or delta.get("thinking"))
+
+
+def _is_content(block: dict[str, Any]) -> bool:
+    """Whether a block is content before its first delta: a call with a name, or a kind that comes whole."""
+    kind = block.get("type")
+    if kind in ("text", "thinking"):
+        return bool(block.get("text") or block.get("thinking"))
+    return bool(block.get("name")) if kind == "tool_use" else True

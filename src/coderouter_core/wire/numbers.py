@@ -1,0 +1,19 @@
+"""Token counts as upstreams write them: whole numbers, or missing, or nonsense."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def count(value: Any) -> int:
+    """`value` as a number of tokens; 0 for anything that is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return max(0, value)
+    if isinstance(value, float) and 0 < value < 1e15:
+        return int(value)
+    return 0
+
+
+def table(value: Any) -> dict[str, Any]:
+    """`value` where it is a JSON object, else an empty one."""
+    return value if isinstance(value, dict) else {}
