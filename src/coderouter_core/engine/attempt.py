@@ -110,6 +110,9 @@ class Try:
         except UpstreamError:
             body = b""
         fault = self._without_key(self._upstreams.fault(answer.status, answer.headers, body))
+        if answer.status < 400:
+            # A redirect is not followed, and it is not the client's to follow either.
+            fault = evolve(fault, status=502, kind="api_error", body=None)
         kind = "context" if fault.code == "context_length_exceeded" else "status"
         window = fault.extra.get("n_ctx")
         return UpstreamError(
