@@ -41,7 +41,16 @@ def per_second(port: int, path: str, body: bytes, seconds: int, home: Path) -> f
     script, sent = home / "load.lua", home / "load.body"
     script.write_text(_SCRIPT)
     sent.write_bytes(body)
-    words = [command("wrk"), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s", "-s", str(script)]
+    words = [
+        command("wrk"),
+        "-t1",
+        f"-c{CONNECTIONS}",
+        f"-d{seconds}s",
+        "--timeout",
+        "10s",
+        "-s",
+        str(script),
+    ]
     words += [f"http://{HOST}:{port}{path}", "--", str(sent)]
     done = subprocess.run(words, capture_output=True, timeout=seconds + 30, check=False)
     told = done.stdout.partition(b"FIGURES ")[2]

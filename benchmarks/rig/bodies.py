@@ -12,11 +12,12 @@ MODEL = "bench-model"
 PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages"}
 TOOLS, TURNS = 20, 30
 
-_WORDS = (
+_VOCABULARY = (
     "the file function returns value of a list with each name when path is read and then written"
     " test error line import class method should keep order because module config server request"
     " answer stream token provider chain rule profile ledger event reason default option plugin"
-).split()
+)
+_WORDS = tuple(_VOCABULARY.split())
 
 ANSWER = orjson.dumps(
     {
@@ -66,8 +67,7 @@ def _text(words: random.Random, count: int) -> str:
 
 def _tool(words: random.Random, number: int) -> dict[str, Any]:
     properties = {
-        f"argument_{at}": {"type": "string", "description": _text(words, 14)}
-        for at in range(3 + number % 3)
+        f"argument_{at}": {"type": "string", "description": _text(words, 14)} for at in range(3 + number % 3)
     }
     return {
         "name": f"tool_{number}",

@@ -7,12 +7,13 @@ import http.client
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import orjson
 from attrs import frozen
 
-from rig import bodies
+from rig import bodies, stream_upstream
 from rig.processes import NotRun, Running, command, free_port, running
 
 HOST = "127.0.0.1"
@@ -95,7 +96,17 @@ def fixed_upstream(home: Path, core: int) -> Iterator[int]:
     """nginx that answers everything with one small chat completion; its port."""
     port = free_port()
     content = _FIXED.format(port=port, answer=bodies.ANSWER.decode())
-    with _nginx("upstream", home, core, content, lambda: ask(port)):
+    with _nginx("upstream", home, core, content, partial(ask, port)):
+        yield port
+
+
+@contextlib.contextmanager
+def streaming_upstream(home: Path, core: int, chunks: int, pace_ms: float) -> Iterator[int]:
+    """A server that streams so many chunks, one each `pace_ms` or (at 0) flat out; its port."""
+    port = free_port()
+    words = [sys.executable, stream_upstream.__file__, str(port), str(chunks), str(pace_ms)]
+    output, ready = home / "stream-upstream.out", partial(get, port, "/")
+    with running("stream upstream", words, core=core, output=output, ready=ready):
         yield port
 
 
@@ -104,14 +115,13 @@ def nginx_side(home: Path, core: int, upstream: int, *, stream: bool) -> Iterato
     """nginx as a plain reverse proxy with kept connections; streams are passed on unbuffered."""
     port = free_port()
     content = _PROXY.format(port=port, upstream=upstream, buffering="off" if stream else "on")
-    with _nginx("nginx", home, core, content, lambda: ask(port, stream=stream)) as process:
+    ready = partial(get, port, "/") if stream else partial(ask, port)
+    with _nginx("nginx", home, core, content, ready) as process:
         yield Side("nginx", port, process)
 
 
 @contextlib.contextmanager
-def _nginx(
-    name: str, home: Path, core: int, content: str, ready: Callable[[], object]
-) -> Iterator[Running]:
+def _nginx(name: str, home: Path, core: int, content: str, ready: Callable[[], object]) -> Iterator[Running]:
     own = home / name
     own.mkdir()
     config = own / "nginx.conf"
@@ -126,8 +136,7 @@ def router_side(home: Path, core: int, upstream: int, *, stream: bool) -> Iterat
     """`coderouter serve` with one provider and every installed plugin: SQLite ledger, JSON log to a file."""
     own = home / "router"
     own.mkdir()
-    config = own / "providers.yaml"
-    config.write_text(_ROUTER.format(home=own, upstream=upstream, model=bodies.MODEL))
+    config = router_config(own, upstream)
     port = free_port()
     words = [str(_coderouter()), "serve", "--config", str(config), "--port", str(port)]
     with running(
@@ -135,10 +144,17 @@ def router_side(home: Path, core: int, upstream: int, *, stream: bool) -> Iterat
         words,
         core=core,
         output=own / "log",
-        ready=lambda: ask(port, stream=stream),
+        ready=partial(get, port, "/readyz") if stream else partial(ask, port),
         environ=_environ(own),
     ) as process:
         yield Side("router", port, process)
+
+
+def router_config(home: Path, upstream: int) -> Path:
+    """A configuration with the upstream as its one provider, and its ledger in `home`."""
+    config = home / "providers.yaml"
+    config.write_text(_ROUTER.format(home=home, upstream=upstream, model=bodies.MODEL))
+    return config
 
 
 def _coderouter() -> Path:
@@ -158,26 +174,34 @@ def _environ(home: Path) -> dict[str, str]:
     return {**kept, "HOME": str(home)}
 
 
-def ask(port: int, *, path: str = bodies.PATHS["chat"], body: bytes = b"", stream: bool = False) -> bytes:
-    """One answer, checked. Raises `OSError` while nobody listens, `NotRun` for an answer that is wrong."""
+def get(port: int, path: str) -> None:
+    """Return when a GET is answered. Raises `OSError` while nobody listens or the answer is an error."""
+    status, got = _exchange(port, "GET", path, b"")
+    if status != 200:
+        raise OSError(f"GET {path} gave {status}: {got[:200].decode(errors='replace')}")
+
+
+def ask(port: int, *, path: str = bodies.PATHS["chat"], body: bytes = b"") -> None:
+    """Return when a request is answered. Raises `OSError` while nobody listens, `NotRun` for a wrong answer."""
+    status, got = _exchange(port, "POST", path, body or bodies.tiny())
+    if status != 200 or not _is_right(got):
+        raise NotRun(f"port {port} answers {path} with {status}: {got[:500].decode(errors='replace')}")
+
+
+def _exchange(port: int, method: str, path: str, body: bytes) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_LIMIT_S)
     try:
-        sent = body or bodies.tiny(stream=stream)
-        connection.request("POST", path, sent, {"content-type": "application/json"})
+        connection.request(method, path, body, {"content-type": "application/json"})
         answer = connection.getresponse()
-        got = answer.read()
+        return answer.status, answer.read()
     except http.client.HTTPException as error:
         raise NotRun(f"port {port} does not answer in HTTP: {error!r}") from error
     finally:
         connection.close()
-    if answer.status != 200 or not _is_right(got, stream):
-        raise NotRun(f"port {port} answers {path} with {answer.status}: {got[:500].decode(errors='replace')}")
-    return got
 
 
-def _is_right(got: bytes, stream: bool) -> bool:
-    if stream:
-        return b"data: [DONE]" in got or b"event: message_stop" in got
+def _is_right(got: bytes) -> bool:
+    """Whether it is an answer of a model, in any dialect."""
     try:
         answer = orjson.loads(got)
     except orjson.JSONDecodeError:

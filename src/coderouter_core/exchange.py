@@ -32,8 +32,12 @@ def join_url(base_url: str, path: str) -> str:
     neither the host nor the query (its own query, if any, is added). Raises `ConfigError` for a
     base URL that is not http:// or https:// with a host.
     """
-    base = urlsplit(base_url.strip())
-    if base.scheme not in ("http", "https") or not base.hostname:
+    try:
+        base = urlsplit(base_url.strip())
+        usable = base.scheme in ("http", "https") and bool(base.hostname) and base.port != 0
+    except ValueError:  # brackets that do not match, a port that is no number
+        usable = False
+    if not usable:
         shown = base_url.rpartition("@")[2]
         raise ConfigError(f"base_url must be http://HOST or https://HOST with a path, not {shown!r}")
     path, _, query = path.partition("?")

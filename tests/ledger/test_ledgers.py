@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -25,11 +25,11 @@ both = pytest.mark.parametrize(
 )
 
 
-def attempt(name: str, at: float = 0.0, **fields: object) -> Attempt:
+def attempt(name: str, at: float = 0.0, **fields: Any) -> Attempt:
     provider = Provider("local", model="qwen3")
     return Attempt(
         name, f"req_{name}", Profile("main", ("local",)), provider, 1, Dialect.CHAT, True, at, **fields
-    )  # type: ignore[arg-type]
+    )
 
 
 def with_open(ledger: MemoryLedger | SqliteLedger, story: Story[T]) -> T:

@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -283,6 +284,16 @@ def test_a_silent_upstream_can_keep_the_connection_alive() -> None:
     assert first == [{"type": "ping"}] * 3
 
 
+@contextmanager
+def asking(upstream: Upstream) -> Iterator[None]:
+    """A client that has asked for a stream, and leaves in the end."""
+    with socket.create_connection(("127.0.0.1", int(upstream.url.rsplit(":", 1)[1]))) as client:
+        body = b'{"stream": true}'
+        client.sendall(b"POST /messages HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        assert upstream.wait_calls(1)
+        yield
+
+
 @pytest.mark.parametrize(
     "step",
     [
@@ -294,11 +305,8 @@ def test_a_silent_upstream_can_keep_the_connection_alive() -> None:
 )
 def test_a_client_that_leaves_is_noticed(step: Steps) -> None:
     with Upstream(step) as upstream:
-        port = int(upstream.url.rsplit(":", 1)[1])
-        with socket.create_connection(("127.0.0.1", port)) as client:
-            body = b'{"stream": true}'
-            client.sendall(b"POST /messages HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
-            assert upstream.wait_calls(1)
+        with asking(upstream):
+            pass
 
         assert upstream.calls[0].wait_gone()
 
@@ -307,5 +315,21 @@ def test_a_client_that_got_its_answer_has_not_left_early() -> None:
     with Upstream() as upstream:
         post(upstream, "/messages")
         post(upstream, "/messages")
+
+        assert upstream.calls[0].gone_at is None
+
+
+@pytest.mark.parametrize("step", [Hang(0.02), Close(rst=True)], ids=["fin", "rst"])
+def test_a_connection_that_the_script_ends_was_not_left(step: Steps) -> None:
+    with Upstream(step) as upstream:
+        with pytest.raises(httpx.TransportError):
+            post(upstream, "/messages")
+
+        assert not upstream.calls[0].wait_gone(timeout_s=0.05)
+
+
+def test_an_upstream_that_closes_was_not_left() -> None:
+    with Upstream(Hang()) as upstream, asking(upstream):
+        upstream.close()
 
         assert upstream.calls[0].gone_at is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import attrs
 import httpx
@@ -78,7 +79,7 @@ class AnthropicAdapter:
         except UpstreamError:
             return None
         count = counted.get("input_tokens") if isinstance(counted, dict) else None
-        return count if isinstance(count, int) else None
+        return count if type(count) is int else None
 
     async def models(self) -> Sequence[Mapping[str, Any]]:
         listed = await read_json(await self._models.get(self._headers({})))
@@ -104,13 +105,14 @@ class AnthropicAdapter:
 
 def _url(provider: Provider, path: str) -> str:
     """`path` below the base URL, whose own ``/v1`` is not doubled and whose query is kept."""
-    base, mark, query = provider.base_url.partition("?")
-    return join_url(base.rstrip("/").removesuffix("/v1") + mark + query, path)
+    parts = urlsplit(join_url(provider.base_url, ""))
+    root = parts._replace(path=parts.path.rstrip("/").removesuffix("/v1"))
+    return join_url(urlunsplit(root), path)
 
 
 def _model(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     window = entry.get("max_input_tokens")
-    told = {"context_window": window} if isinstance(window, int) and window > 0 else {}
+    told = {"context_window": window} if type(window) is int and window > 0 else {}
     return {"id": entry["id"], **told}
 
 

@@ -31,7 +31,7 @@ PATHS = {
 }
 
 #: Where servers tell a model's context window, the most telling first: what is served (vLLM,
-#: LM Studio, llama.cpp and llama-swap), then what the model could do (OpenRouter, Groq, Mistral).
+#: LM Studio, llama-swap), then what the model could do (OpenRouter, Groq, Mistral).
 WINDOWS = (
     ("max_model_len",),
     ("loaded_context_length",),
@@ -95,7 +95,7 @@ def _model(entry: Mapping[str, Any]) -> Mapping[str, Any]:
         value: Any = entry
         for name in path:
             value = value.get(name) if isinstance(value, dict) else None
-        if isinstance(value, int) and value > 0:
+        if type(value) is int and value > 0:  # True is an int, too
             return {"id": entry["id"], "context_window": value}
     return {"id": entry["id"]}
 

@@ -25,17 +25,15 @@ def url_of(host: str, port: int) -> str:
     return f"http://[{bare}]:{port}" if ":" in bare else f"http://{bare}:{port}"
 
 
-def pointers(url: str, key: str = "anything", claude: str = "claude") -> list[Pointer]:
-    """For Claude Code, for what speaks to OpenAI, and for curl. `key` stands for the client's key."""
+def pointers(url: str, key: str = "", claude: str = "claude") -> list[Pointer]:
+    """For Claude Code, for what speaks to OpenAI, and for curl. `key` stands for the client's key, if it needs one."""
+    shown = key or "anything"
+    curl = [f"curl {url}/v1/chat/completions \\", "  -H 'content-type: application/json' \\"]
+    if key:
+        curl.append(f"  -H 'authorization: Bearer {key}' \\")
+    curl.append("""  -d '{"messages": [{"role": "user", "content": "hi"}]}'""")
     return [
-        Pointer("Claude Code", [f"ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN={key} \\", f"  {claude}"]),
-        Pointer("OpenAI SDK", [f'OpenAI(base_url="{url}/v1", api_key="{key}")']),
-        Pointer(
-            "curl",
-            [
-                f"curl {url}/v1/chat/completions -H 'authorization: Bearer {key}' \\",
-                "  -H 'content-type: application/json' \\",
-                """  -d '{"messages": [{"role": "user", "content": "hi"}]}'""",
-            ],
-        ),
+        Pointer("Claude Code", [f"ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN={shown} \\", f"  {claude}"]),
+        Pointer("OpenAI SDK", [f'OpenAI(base_url="{url}/v1", api_key="{shown}")']),
+        Pointer("curl", curl),
     ]

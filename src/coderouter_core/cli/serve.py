@@ -178,7 +178,7 @@ def _serve(asked: Asked, assembly: Assembly, listening: socket.socket, *, greet:
 
         def ready() -> None:
             if greet:
-                _greet(assembly.config, asked.host, listening)
+                _greet(asked, assembly.config, listening)
 
         run(lambda: serve(router, listening, bound=(asked.host,), on_ready=ready))
     finally:
@@ -210,29 +210,30 @@ def _serve_with_workers(asked: Asked, source: Source, assembly: Assembly, enviro
         workers = Workers(
             command, asked.workers, list(fds.values()), environ, lambda line: click.echo(line, err=True)
         )
-        _greet(assembly.config, asked.host, listening)
+        _greet(asked, assembly.config, listening)
         fine = asyncio.run(workers.run())
     os.close(theirs)
     if not fine:
         raise click.exceptions.Exit(FAILURE)
 
 
-def _greet(config: Config, host: str, listening: socket.socket) -> None:
+def _greet(asked: Asked, config: Config, listening: socket.socket) -> None:
     """Tell a person where it listens and how to use it. Machines have the startup event."""
-    if not sys.stderr.isatty():
-        return
     from coderouter_core.cli.pointers import pointers, url_of
 
-    url = url_of(host, listening.getsockname()[1])
+    url = url_of(asked.host, listening.getsockname()[1])
+    if not sys.stderr.isatty():
+        if asked.port == 0:
+            click.echo(f"coderouter listens on {url}", err=True)
+        return
     chains = {profile.name: " → ".join(profile.providers) for profile in config.profiles}
     chosen = config.default_profile
-    key = "YOUR_KEY" if config.auth_keys else "anything"
     click.echo(
         f"{click.style('coderouter', bold=True)} {__version__} listens on {click.style(url, fg='cyan')}\n"
         f"  profile {chosen}: {chains.get(chosen, 'rules choose')}",
         err=True,
     )
-    for pointer in pointers(url, key):
+    for pointer in pointers(url, "YOUR_KEY" if config.auth_keys else ""):
         click.echo(f"  {pointer.client}:", err=True)
         for line in pointer.lines:
             click.secho(f"    {line}", fg="cyan", err=True)

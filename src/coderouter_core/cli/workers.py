@@ -28,29 +28,32 @@ class Workers:
         fds: Sequence[int],
         environ: Mapping[str, str],
         tell: Callable[[str], None],
+        pause_s: float = PAUSE_S,
     ) -> None:
         self._command = command
         self._count = count
         self._fds = fds
         self._environ = environ
         self._tell = tell
+        self._pause_s = pause_s
         self._running: set[Process] = set()
         self._gave_up = False
 
     async def run(self) -> bool:
-        """Keep them until SIGTERM or SIGINT, which they are passed. False when one died too often."""
+        """Keep them until SIGTERM or SIGINT, then have them end too. False when one died too often."""
         self._stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop, number)
+            loop.add_signal_handler(number, self._stop)
         await asyncio.gather(*(self._keep(number + 1) for number in range(self._count)))
         return not self._gave_up
 
-    def _stop(self, number: int) -> None:
+    def _stop(self) -> None:
+        # SIGTERM for either: a worker that is not ready yet ends of it without a word.
         self._stopping.set()
         for process in self._running:
             with suppress(ProcessLookupError):
-                process.send_signal(number)
+                process.terminate()
 
     async def _keep(self, number: int) -> None:
         deaths: deque[float] = deque()
@@ -65,11 +68,11 @@ class Workers:
             if len(deaths) > MOST_DEATHS:
                 self._tell(f"worker {number}: died {len(deaths)} times within {WITHIN_S:.0f} s; giving up")
                 self._gave_up = True
-                self._stop(signal.SIGTERM)
+                self._stop()
                 return
             self._tell(f"worker {number} (process {process}) {_end(code)}; starting another")
             with suppress(TimeoutError):
-                async with asyncio.timeout(PAUSE_S * 2 ** len(deaths)):
+                async with asyncio.timeout(self._pause_s * 2 ** len(deaths)):
                     await self._stopping.wait()
 
     async def _live(self) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from functools import cache
 from importlib import metadata
 
 from attrs import frozen
@@ -37,6 +38,7 @@ class Features:
     installed: Collection[str] = ()
 
     @classmethod
+    @cache
     def of_installation(cls) -> Features:
         """What the metadata of the installed distribution say; nothing where there are none."""
         installed = {normal(point.name) for point in metadata.entry_points(group=ENTRY_POINTS)}

@@ -71,6 +71,6 @@ def _profile(reading: Reading, path: KeyPath, item: Any, providers: Collection[s
 
 def _check_chain(reading: Reading, path: KeyPath, raw: Any, providers: Collection[str]) -> None:
     for index, name in enumerate(raw if isinstance(raw, list) else []):
-        if isinstance(name, str) and name not in providers:
+        if isinstance(name, str) and providers and name not in providers:
             message = f"no provider is named {quote(name)}{near_or_all(name, providers)}"
             reading.problem((*path, index), message)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,16 @@ _SPELLINGS = {"profile": "route_to", "match": "if"}
 
 
 def read_auto_router(
-    reading: Reading, raw: Any, profiles: Collection[str], default: str, default_path: KeyPath
+    reading: Reading, raw: Any, profiles: Collection[str], default: str, tell: Callable[[str], None]
 ) -> AutoRouter | None:
-    """The rules, None where nothing asks for any. `default` is the default profile, told at `default_path`."""
+    """The rules, None where nothing asks for any. `default` is the default profile; `tell` notes a problem
+    with it."""
     if raw is None:
         if default != AUTO:
             return None
         keys = AutoRouterKeys()
         return AutoRouter(
-            _bundled(reading, default_path, profiles, keys.default_rule_profile), keys.default_rule_profile
+            _bundled(reading, tell, profiles, keys.default_rule_profile), keys.default_rule_profile
         )
     if not isinstance(raw, dict):
         reading.problem(PATH, f"must be a mapping, not {quote(raw)}")
@@ -44,7 +46,7 @@ def read_auto_router(
         _unknown_fallback(reading, fallback, profiles)
     rules = _rules(reading, keys.rules, profiles)
     if not keys.rules and not keys.disabled and default == AUTO:
-        rules = _bundled(reading, PATH, profiles)
+        rules = _bundled(reading, partial(reading.problem, PATH), profiles)
     return AutoRouter(rules, fallback, keys.disabled)
 
 
@@ -54,17 +56,18 @@ def _unknown_fallback(reading: Reading, name: str, profiles: Collection[str]) ->
     reading.problem(path, f"{unknown_profile(name, profiles)}{told}")
 
 
-def _bundled(reading: Reading, path: KeyPath, profiles: Collection[str], *fallback: str) -> tuple[Rule, ...]:
+def _bundled(
+    reading: Reading, tell: Callable[[str], None], profiles: Collection[str], *fallback: str
+) -> tuple[Rule, ...]:
     """The bundled rules, as far as plugins that judge them are there.
 
-    All their profiles must be there, whichever of the rules applies today: `path` tells otherwise.
+    All their profiles must be there, whichever of the rules applies today.
     """
     entries = Document.read(BUNDLED).tree["rules"]
     needed = [*(entry["profile"] for entry in entries), *fallback]
     missing = [name for name in needed if name not in profiles]
     if missing and profiles:
-        reading.problem(
-            path,
+        tell(
             f"without rules of your own, {AUTO!r} chooses among the profiles {', '.join(needed)}; missing: "
             f"{', '.join(missing)}; add them, or write auto_router.rules, or set default_profile to one of "
             f"{', '.join(profiles)}",
@@ -73,7 +76,7 @@ def _bundled(reading: Reading, path: KeyPath, profiles: Collection[str], *fallba
     for entry in entries:
         for owned in reading.active.serving(Scope.RULE):
             if entry["match"].keys() <= set(owned.keys):
-                condition = reading.option(path, owned.option.cls, entry["match"])
+                condition = reading.option(PATH, owned.option.cls, entry["match"])
                 rules.append(Rule(entry["id"], entry["profile"], condition, owned.option.facts))
     return tuple(rules)
 
@@ -99,7 +102,7 @@ def _rule(reading: Reading, path: KeyPath, item: Any, profiles: Collection[str])
     if rule_id is None:
         rule_id = f"user:{int(path[-1]) + 1}"
     if not isinstance(rule_id, str) or not rule_id.strip():
-        reading.problem((*path, "id"), f"must be text, not {quote(rule_id)}")
+        reading.problem((*path, "id"), f"must be text that is not empty, not {quote(rule_id)}")
         return None
     if profile is None or condition is None:
         return None

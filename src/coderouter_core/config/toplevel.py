@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -25,11 +26,11 @@ _MODE = "CODEROUTER_MODE"
 
 @frozen
 class Default:
-    """The default profile, who chose it, and where problems with it are told."""
+    """The default profile, who chose it, and how a problem with it is told."""
 
     name: str
     source: str
-    path: KeyPath
+    tell: Callable[[str], None]
 
 
 def read_router(reading: Reading, raw: Mapping[str, Any]) -> Config:
@@ -54,7 +55,7 @@ def read_router(reading: Reading, raw: Mapping[str, Any]) -> Config:
         profiles=profiles,
         default_profile=default.name,
         mode_aliases=keys.mode_aliases,
-        auto_router=read_auto_router(reading, keys.auto_router, profile_names, default.name, default.path),
+        auto_router=read_auto_router(reading, keys.auto_router, profile_names, default.name, default.tell),
         settings=_settings(reading, settings),
         auth_keys=read_auth(reading, keys.auth),
         ledger_url=_ledger(reading, keys.ledger.url),
@@ -77,13 +78,13 @@ def _default(
         if not isinstance(name, str) and profiles:
             near = near_or_all(mode, [*profiles, *map(str, aliases)])
             reading.elsewhere(_MODE, f"no profile or mode alias is named {quote(mode)}{near}")
-        return Default(str(name), "env", (_MODE,) if is_profile else ("mode_aliases", mode))
+        return Default(str(name), "env", partial(reading.elsewhere, _MODE))
     name = keys.default_profile
-    path = ("default_profile",)
+    path: KeyPath = ("default_profile",)
     if profiles and name not in profiles and name != AUTO:
         told = "" if reading.document.has(path) else "; write default_profile: and the name of one"
         reading.problem(path, f"{unknown_profile(name, profiles)}{told}")
-    return Default(name, "config", path)
+    return Default(name, "config", partial(reading.problem, path))
 
 
 def _check_aliases(reading: Reading, aliases: Mapping[str, str], profiles: Collection[str]) -> None:

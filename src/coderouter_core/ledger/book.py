@@ -146,7 +146,7 @@ class Book:
                 self._carried += len(batch.rows)
 
     def figures(self) -> Mapping[str, int]:
-        """Attempts carried, waiting and dropped, for metrics."""
+        """What waits, what was carried and what was dropped, for metrics."""
         with self._lock:
             older = self._carrying or Batch()
             waiting = (

@@ -55,6 +55,10 @@ class Carrier:
     def start(self) -> None:
         self._thread.start()
 
+    def is_running(self) -> bool:
+        """Whether what is asked will be answered."""
+        return self._thread.is_alive() and not self._stopping
+
     def ask(self, ask: Ask) -> None:
         """Have `ask` decided, at once."""
         self._asks.append(ask)
@@ -72,10 +76,10 @@ class Carrier:
         while not self._stopping:
             self._wake.wait(pause)
             self._wake.clear()
-            pause = ROUND_S if self.round() else RETRY_S
+            pause = ROUND_S if self._round() else RETRY_S
         self._end()
 
-    def round(self) -> bool:
+    def _round(self) -> bool:
         """Carry what waits, decide what is asked, learn what is new; False when the store does not work."""
         asks = [self._asks.popleft() for _ in range(len(self._asks))]
         self._keep_journal()
@@ -117,6 +121,8 @@ class Carrier:
         self._book.learn(news, self._clock.monotonic(), batch)
         if batch is not None:
             self._journal.carried(batch.seq)
+            # What could not be written to the journal is in the store now.
+            self._failures.worked("journal")
         self._answer(asks, answers)
 
     def _answer(self, asks: Sequence[Ask], answers: Sequence[bool | None]) -> None:
@@ -130,21 +136,22 @@ class Carrier:
         try:
             if self._owners.is_held() and self._journal.is_whole():
                 self._journal.prepare()
-                return
-            make_folder(self._owners.folder)
-            if not self._owners.is_held():
-                self._owners.claim()
-            self._journal.restart()
+            else:
+                make_folder(self._owners.folder)
+                if not self._owners.is_held():
+                    self._owners.claim()
+                self._journal.restart()
+                self._book.turn()
         except OSError as error:
             self._failures.failed(
-                "journal", f"ledger: the journal: {error}: what is recorded now is lost if the process dies"
+                "files", f"ledger: {error}: what is recorded now is lost if the process dies"
             )
         else:
-            self._book.turn()
+            self._failures.worked("files")
 
     def _end(self) -> None:
         """Carry the rest, and leave nothing behind that the store has."""
-        done = self.round() and self._book.is_empty()
+        done = self._round() and self._book.is_empty()
         try:
             if done:
                 self._store.finish()

@@ -43,7 +43,7 @@ _A_MARK = f"(?, ?, ?, ?, {_VERSION})"
 def carry(db: sqlite3.Connection, batch: Batch, owner: str, now: float) -> None:
     """Bring `batch`, recorded by `owner`, into the database, within a transaction that writes. `now` is Unix time."""
     if batch.deltas or batch.marks:
-        db.execute("UPDATE store SET version = version + 1")
+        _next_version(db)
     put(db, _ATTEMPTS, f"({', '.join('?' * len(COLUMNS))})", batch.rows.values())
     if batch.traces:
         put(db, _TRACES, "(?, ?, ?)", batch.traces)
@@ -57,6 +57,7 @@ def carry(db: sqlite3.Connection, batch: Batch, owner: str, now: float) -> None:
 
 def seed(db: sqlite3.Connection, totals: Iterable[tuple[str, float]], now: float) -> None:
     """Give counters that the store does not have the values that were known of it."""
+    _next_version(db)
     put(db, _SEED, _A_COUNTER, ((name, value, now) for name, value in totals))
 
 
@@ -70,3 +71,7 @@ def put(db: sqlite3.Connection, statement: str, shape: str, rows: Iterable[Seque
     waiting = iter(rows)
     while some := list(islice(waiting, _ROWS)):
         db.execute(statement.format(rows=", ".join([shape] * len(some))), list(chain.from_iterable(some)))
+
+
+def _next_version(db: sqlite3.Connection) -> None:
+    db.execute("UPDATE store SET version = version + 1")

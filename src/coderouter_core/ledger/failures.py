@@ -46,10 +46,9 @@ class Failures:
     def tell(self, kind: str, text: str) -> None:
         """Tell `text`, if nothing of its kind was told lately."""
         now = self._clock.monotonic()
-        if now - self._told.get(kind, -QUIET_S) < QUIET_S:
+        if self._loop is None or now - self._told.get(kind, now - QUIET_S) < QUIET_S:
             return
         self._told[kind] = now
-        if self._loop is not None:
-            # The loop may be closed: then nobody listens any more.
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._on_failure, text)
+        # The loop may be closed: then nobody listens any more.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._on_failure, text)

@@ -108,7 +108,7 @@ _STARTED_AT, _NUMBER = list(COLUMNS).index("started_at"), list(COLUMNS).index("n
 
 
 def _newness(row: Row) -> tuple[Any, ...]:
-    return row[_STARTED_AT], row[_NUMBER], row[0]
+    return row[_STARTED_AT] or 0.0, row[_NUMBER] or 0, row[0] or ""
 
 
 def _optional(text: str | None) -> str | None:

@@ -50,7 +50,7 @@ class Damaged(sqlite3.DatabaseError):
 def connect(path: Path, *, thorough: bool) -> sqlite3.Connection:
     """A connection to the ledger at `path`, which is made, or brought to this version.
 
-    `thorough` reads every page for damage. Raises `sqlite3.DatabaseError` for a file that is damaged or cannot be
+    `thorough` reads every page and index for damage. Raises `sqlite3.DatabaseError` for a file that is damaged or cannot be
     reached, `ConfigError` for one that is not ours or newer than we are.
     """
     os.close(open_file(path, os.O_RDWR))
@@ -93,7 +93,7 @@ def _check(db: sqlite3.Connection, path: Path, *, thorough: bool) -> None:
         raise ConfigError(
             Problem(f"{path}: is the database of another program: name another file", path="ledger.url")
         )
-    if thorough and (found := db.execute("PRAGMA quick_check(1)").fetchone()) != ("ok",):
+    if thorough and (found := db.execute("PRAGMA integrity_check(1)").fetchone()) != ("ok",):
         raise Damaged(found[0] if found else "it cannot be read")
 
 

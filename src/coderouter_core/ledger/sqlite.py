@@ -131,8 +131,8 @@ class SqliteLedger:
         return [plain(row) for row in newest_first(rows.values())[:limit]]
 
     def health(self) -> Mapping[str, Any]:
-        """`ok`, `error` (what fails, or None), and figures: attempts `carried`, `waiting`, `dropped`; the journal's
-        `segments` and `journal_bytes`."""
+        """`ok`, `error` (what fails, or None), and figures: attempts and traces `waiting` for the store and `dropped`
+        because it took none for too long, attempts `carried`, the journal's `segments` and `journal_bytes`."""
         error = self._failures.text()
         return {
             "ok": error is None,
@@ -144,7 +144,7 @@ class SqliteLedger:
         }
 
     async def _ask(self, hold: Hold, cap: float) -> bool | None:
-        if self._failures.failing("store"):
+        if self._failures.failing("store") or not self._carrier.is_running():
             return None
         ask = Ask(hold, cap, asyncio.get_running_loop().create_future())
         self._carrier.ask(ask)
@@ -172,9 +172,10 @@ class SqliteLedger:
             self._book.turn()
         except OSError as error:
             if error.errno not in _PASSES:
+                self._owners.leave(remove_file=True)
                 raise self._unusable(error) from error
             self._failures.failed(
-                "journal", f"ledger: the journal: {error}: what is recorded now is lost if the process dies"
+                "files", f"ledger: {error}: what is recorded now is lost if the process dies"
             )
         try:
             self._store.open({})

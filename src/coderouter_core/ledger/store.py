@@ -20,7 +20,7 @@ from coderouter_core.ledger.schema import connect, is_damage, set_aside
 from coderouter_core.model import Clock
 
 #: A database up to this size is read as a whole when it is opened, to see whether it is damaged.
-SMALL_BYTES = 16_000_000
+SMALL_BYTES = 8_000_000
 
 _NEWS = "SELECT name, value FROM counters WHERE version > ?"
 _MARKED = "SELECT key, expires_at, ttl_s FROM marks WHERE version > ? AND owner <> ? AND expires_at > ?"

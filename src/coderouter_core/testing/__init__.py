@@ -1,12 +1,12 @@
 """For tests of plugins and of the router itself: scripted upstreams, a router around them, a clock to turn."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from coderouter_core.testing.asked import Asked
 from coderouter_core.testing.clock import FakeClock
 from coderouter_core.testing.conformance import conformance
 from coderouter_core.testing.peer import Received
-from coderouter_core.testing.router import make_router
-from coderouter_core.testing.script import Script
-from coderouter_core.testing.served import ServedRouter
 from coderouter_core.testing.steps import (
     Close,
     CutAfter,
@@ -29,6 +29,11 @@ from coderouter_core.testing.steps import (
     ToolCall,
 )
 from coderouter_core.testing.upstream import Upstream
+
+if TYPE_CHECKING:
+    from coderouter_core.testing.router import make_router
+    from coderouter_core.testing.script import Script
+    from coderouter_core.testing.served import ServedRouter
 
 __all__ = [
     "Asked",
@@ -59,3 +64,12 @@ __all__ = [
     "conformance",
     "make_router",
 ]
+
+#: What brings the web server and every other part of a router along; tests that need none do without.
+_LATER = {"Script": "script", "ServedRouter": "served", "make_router": "router"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

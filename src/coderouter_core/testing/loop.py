@@ -42,8 +42,12 @@ class LoopThread:
 
         return self.run(work())
 
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
     def close(self) -> None:
-        if self._thread.is_alive():
+        if self.alive:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(PATIENCE_S)
 

@@ -72,7 +72,6 @@ class Peer(asyncio.StreamReaderProtocol):
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
             self._left()
         finally:
-            self.current = None
             writer.close()
 
     def eof_received(self) -> bool:
@@ -139,6 +138,7 @@ class Peer(asyncio.StreamReaderProtocol):
 
     def drop(self) -> None:
         """End the connection at once, without an answer."""
+        self.current = None
         self._writer.transport.abort()
 
     def reset(self) -> None:

@@ -50,9 +50,10 @@ class Upstream:
         return self
 
     def close(self) -> None:
-        """Stop listening, drop every connection."""
-        self._loop.call(self._listener.close)
-        self._loop.close()
+        """Stop listening, drop every connection. Twice is once."""
+        if self._loop.alive:
+            self._loop.call(self._listener.close)
+            self._loop.close()
 
     @property
     def url(self) -> str:

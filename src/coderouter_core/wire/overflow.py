@@ -15,6 +15,7 @@ TOKEN = "capability_rejected: prompt_too_long"  # noqa: S105
 _NAMES = frozenset(
     {
         CODE,
+        "context_exceeded",
         "exceed_context_size_error",
         "model_max_prompt_tokens_exceeded",
         "prompt_too_long",
@@ -38,7 +39,10 @@ _PHRASES = re.compile(
     r"|context the overflows"
     r"|greater than the context length"
     r"|reached context length"
-    r"|input length exceeds"
+    r"|the configured context size is"
+    r"|too long to fit into the model"
+    r"|exceeded max_prompt_tokens"
+    r"|too many tokens: "
     r"|exceeds the maximum number of tokens allowed"
     r"|prompt token count of \d+ exceeds"
     r"|too large for model with \d+ maximum context"
@@ -51,6 +55,9 @@ _PHRASES = re.compile(
     re.IGNORECASE,
 )
 
+#: The room asked for the answer is what does not fit; a shorter prompt would not help.
+_ANSWER_TOO_LONG = re.compile(r"max(?:_completion)?_tokens\W.{0,40}is too large", re.IGNORECASE)
+
 #: Statuses that say something else, whatever their words.
 _OTHERS = frozenset({401, 402, 403, 404, 429})
 
@@ -62,7 +69,9 @@ def says_too_long(status: int, names: tuple[str, ...], message: str) -> bool:
     """Whether an error of `status`, with these types and codes, means that the prompt is too long."""
     if status in _OTHERS:
         return False
-    return any(name in _NAMES for name in names) or _PHRASES.search(message) is not None
+    if any(name in _NAMES for name in names):
+        return True
+    return _PHRASES.search(message) is not None and _ANSWER_TOO_LONG.search(message) is None
 
 
 def too_long(message: str, **extra: int) -> Fault:

@@ -21,12 +21,17 @@ PATHS = {
     Operation.EMBED: "/v1/embeddings",
     Operation.COMPLETE: "/v1/completions",
 }
+#: A count is asked for in the client's dialect, whatever the adapter answers in.
+COUNTS = {
+    Dialect.CHAT: "/v1/chat/completions/input_tokens",
+    Dialect.MESSAGES: "/v1/messages/count_tokens",
+}
 TEMPLATE = Path(__file__).with_name("chatml_tools.jinja")
 
 #: Requests that are answered at the same time; more wait for one of these to end.
 SLOTS = 2
 MOST_THREADS = 8
-HEALTH_LIMITS = Limits(connect_s=5.0, first_byte_s=5.0, idle_s=5.0)
+PROBE_LIMITS = Limits(connect_s=5.0, first_byte_s=5.0, idle_s=5.0)
 
 #: How the packaged model is best asked (https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct).
 SAMPLING = {"temp": 0.2, "top_p": 0.9}
@@ -73,11 +78,11 @@ class EmbeddedAdapter:
 
     async def vitals(self) -> Mapping[str, Any]:
         """`slots` in all, those `processing` a request, and `context_window` in tokens; empty while it does not run."""
-        if self._launching is None or not self._launching.done():
+        if self._launching is None or not self._launching.done() or self._launching.cancelled():
             return {}
         try:
-            server = self._launching.result()
-            slots = await read_json(await server.endpoint(self._transport, "/slots").get())
+            endpoint = self._launching.result().endpoint(self._transport, "/slots")
+            slots = await read_json(await endpoint.get(limits=PROBE_LIMITS))
         except (LaunchError, UpstreamError):
             return {}
         return {
@@ -87,8 +92,9 @@ class EmbeddedAdapter:
         }
 
     async def count_tokens(self, call: Call) -> int | None:
-        answer = await self._post("/v1/chat/completions/input_tokens", call)
-        counted = (await read_json(answer)).get("input_tokens")
+        if call.dialect not in COUNTS:
+            return None
+        counted = (await read_json(await self._post(COUNTS[call.dialect], call))).get("input_tokens")
         return counted if isinstance(counted, int) else None
 
     async def models(self) -> Sequence[Mapping[str, Any]]:
@@ -139,7 +145,7 @@ class EmbeddedAdapter:
             return False
         health = launched.result().endpoint(self._transport, "/health")
         try:
-            await read_json(await health.get(limits=HEALTH_LIMITS))
+            await read_json(await health.get(limits=PROBE_LIMITS))
         except UpstreamError as error:
             return error.kind != "transport"
         return True

@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+from importlib import import_module
 from typing import Any
 
 #: Megabytes for prompts of conversations that have no slot any more; llama.cpp would take 8,192.
@@ -50,8 +51,7 @@ def end_with_parent(parent: int) -> None:
 
 
 def serve(settings: dict[str, Any]) -> Any:
-    import xllamacpp  # type: ignore[import-untyped]
-
+    xllamacpp = import_module("xllamacpp")  # only here, so that the watch over the parent stands before
     params = xllamacpp.CommonParams()
     params.model.path = settings["model"]
     params.model_alias = {settings["alias"]}

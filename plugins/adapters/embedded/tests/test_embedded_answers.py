@@ -5,6 +5,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import attrs
 import httpx
 import pytest
 from coderouter_adapter_embedded import Embedded, EmbeddedKeys, EmbeddedModel
@@ -14,7 +15,7 @@ from coderouter_core.api import Answer, Call, Dialect, Limits, Operation, Provid
 
 T = TypeVar("T")
 
-WEATHER = {
+WEATHER: dict[str, Any] = {
     "type": "function",
     "function": {
         "name": "get_weather",
@@ -192,11 +193,29 @@ def test_text_is_completed() -> None:
     assert "4" in with_adapter(use)["choices"][0]["text"]
 
 
-def test_tokens_are_counted_as_they_are_charged() -> None:
+@pytest.mark.parametrize(
+    ("dialect", "tools"),
+    [
+        pytest.param(Dialect.CHAT, [WEATHER], id="chat"),
+        pytest.param(
+            Dialect.MESSAGES,
+            [
+                {
+                    "name": "get_weather",
+                    "description": "The weather in a city now",
+                    "input_schema": WEATHER["function"]["parameters"],
+                }
+            ],
+            id="messages",
+        ),
+    ],
+)
+def test_tokens_are_counted_as_they_are_charged(dialect: Dialect, tools: Any) -> None:
     async def use(adapter: EmbeddedAdapter) -> tuple[int | None, int]:
-        asked = call([user("How many tokens are these?")], tools=[WEATHER], max_tokens=1)
-        answer = json.loads(await read(await adapter.open(asked)))
-        return await adapter.count_tokens(asked), answer["usage"]["prompt_tokens"]
+        question = [user("How many tokens are these?")]
+        answer = json.loads(await read(await adapter.open(call(question, tools=[WEATHER], max_tokens=1))))
+        counted = attrs.evolve(call(question, tools=tools), dialect=dialect)
+        return await adapter.count_tokens(counted), answer["usage"]["prompt_tokens"]
 
     counted, charged = with_adapter(use)
     assert counted == charged

@@ -1,6 +1,7 @@
 """Which model is meant: configuration, GGUF headers, tool choices."""
 
 import json
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from coderouter_adapter_embedded import Embedded, EmbeddedKeys, EmbeddedModel
+from coderouter_adapter_embedded.adapter import default_threads
 from coderouter_adapter_embedded.gguf import Header, read_header
 from coderouter_adapter_embedded.model import choose_model
 from coderouter_adapter_embedded.tool_choice import honour_tool_choice
@@ -45,6 +47,10 @@ def test_it_conforms() -> None:
 
 def test_other_kinds_are_left_to_others() -> None:
     assert Embedded().make_adapter(Provider("a", kind="other"), httpx.AsyncHTTPTransport()) is None
+
+
+def test_half_of_the_machine_is_left_to_others() -> None:
+    assert 1 <= default_threads() <= max(1, (os.cpu_count() or 1) // 2)
 
 
 def test_the_packaged_model_says_what_it_is() -> None:

@@ -69,10 +69,12 @@ async def _perform(stage: Stage, assembly: Assembly, listening: socket.socket, *
     stop, ready = asyncio.Event(), asyncio.Event()
     serving = asyncio.create_task(serve(assembly.router([sink]), listening, stop=stop, on_ready=ready.set))
     showing = asyncio.create_task(show(stage, url, ready))
+    stopped = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait({serving, showing}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({serving, showing, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
             await serving
+        if stop.is_set() or serving.done():
             raise CodeRouterError("the demo was stopped before its end")
         await showing
         if stay:
@@ -82,5 +84,5 @@ async def _perform(stage: Stage, assembly: Assembly, listening: socket.socket, *
     finally:
         showing.cancel()
         stop.set()
-        await asyncio.gather(serving, showing, return_exceptions=True)
+        await asyncio.gather(serving, showing, stopped, return_exceptions=True)
         log.close()

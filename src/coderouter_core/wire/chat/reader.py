@@ -52,6 +52,8 @@ class ChatReader:
             return self._error(faults.garbage("a chunk of the upstream's stream is not an object"), frame)
         if said_error(chunk, frame):
             return self._error(faults.of_json(chunk, Dialect.CHAT), frame)
+        if not isinstance(chunk.get("choices") or [], list):
+            return self._error(faults.garbage("the choices of a chunk are not a list"), frame)
         self._blocks.holding = False
         events = self._chunk(chunk, frame)
         if self._blocks.holding:

@@ -66,13 +66,13 @@ class ChatWriter:
         if b"[DONE]" in frame and sse.payload(frame).strip() == b"[DONE]":
             return b"".join([self.write(event) for event in events]) + self.close()
         if all(event.frame is frame for event in events) and self._stands(events):
-            only_usage = all(event.kind == "usage" for event in events)
             for event in events:
                 self._adopt(event)
-            if only_usage:
-                self._usage_sent = True
-                return frame if self._include_usage else b""
-            return frame
+            if any(event.kind != "usage" for event in events):
+                return frame
+            # Usage alone comes last: not at all where it was not asked for, later where the finish is still to come.
+            self._usage_sent = self._finished
+            return frame if self._finished and self._include_usage else b""
         return b"".join([self.write(event) for event in events])
 
     def close(self) -> bytes:

@@ -1,0 +1,445 @@
+"""Lanes pass on what is good, and stop before what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import pytest
+from attrs import frozen
+
+from coderouter_core.model import Dialect, StreamEvent
+from coderouter_core.wire import codec
+from coderouter_core.wire.codec import Lane
+from coderouter_core.wire.lanes import TranslatingLane
+from coderouter_core.wire.sse import write
+
+MESSAGES, CHAT = codec(Dialect.MESSAGES), codec(Dialect.CHAT)
+
+START = write(
+    b'{"type":"message_start","message":{"id":"msg_1","model":"m","usage":{"input_tokens":3}}}',
+    "message_start",
+)
+OPEN = write(
+    b'{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}',
+    "content_block_start",
+)
+DELTA = write(
+    b'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hi"}}',
+    "content_block_delta",
+)
+CLOSE = write(b'{"type":"content_block_stop","index":0}', "content_block_stop")
+LAST = write(
+    b'{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":2}}',
+    "message_delta",
+)
+STOP = write(b'{"type":"message_stop"}', "message_stop")
+BEGIN = START + OPEN
+
+ROLE = write(
+    b'{"id":"chatcmpl-1","model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}'
+)
+CHUNK = write(b'{"id":"chatcmpl-1","model":"m","choices":[{"index":0,"delta":{"content":"hi"}}]}')
+FINISH = write(b'{"id":"chatcmpl-1","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}')
+USAGE = write(b'{"id":"chatcmpl-1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}')
+DONE = b"data: [DONE]\n\n"
+
+GARBAGE = b"data: {not json\n\n"
+OVERLOADED = write(b'{"type":"error","error":{"type":"overloaded_error","message":"busy"}}', "error")
+CHAT_ERROR = write(b'{"error":{"message":"busy","code":429}}')
+
+
+def to(client: Dialect, upstream: Dialect) -> Lane:
+    return TranslatingLane(codec(upstream).reader(), codec(client).writer())
+
+
+@frozen
+class Way:
+    """A lane, and what an upstream sends on it."""
+
+    make: Callable[[], Lane]
+    begin: bytes
+    delta: bytes
+    last: bytes
+    end: bytes
+    error: bytes
+
+
+FROM_MESSAGES = (BEGIN, DELTA, LAST, STOP, OVERLOADED)
+FROM_CHAT = (ROLE, CHUNK, FINISH, DONE, CHAT_ERROR)
+LANES = pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param(Way(MESSAGES.relay, *FROM_MESSAGES), id="relay-messages"),
+        pytest.param(Way(CHAT.relay, *FROM_CHAT), id="relay-chat"),
+        pytest.param(Way(lambda: to(Dialect.CHAT, Dialect.MESSAGES), *FROM_MESSAGES), id="to-chat"),
+        pytest.param(Way(lambda: to(Dialect.MESSAGES, Dialect.CHAT), *FROM_CHAT), id="to-messages"),
+    ],
+)
+
+
+@LANES
+def test_there_is_no_content_before_the_first_text(way: Way) -> None:
+    lane = way.make()
+    lane.feed(way.begin + b": comment\n\n")
+    before = lane.content
+    lane.feed(way.delta)
+
+    assert (before, lane.content) == (False, True)
+
+
+@LANES
+def test_the_proper_end_is_seen(way: Way) -> None:
+    lane = way.make()
+    lane.feed(way.begin + way.delta + way.last)
+    before = (lane.stopped, lane.done)
+    lane.feed(way.end)
+
+    assert (before, lane.stopped, lane.done, lane.stop_reason) == ((True, False), True, True, "end_turn")
+
+
+@LANES
+def test_steps_count_progress_but_no_pings(way: Way) -> None:
+    lane = way.make()
+    lane.feed(way.begin + way.delta)
+    before = lane.steps
+    lane.feed(b": ping\n\n" + write(b'{"type":"ping"}', "ping"))
+    pinged = lane.steps
+    lane.feed(way.delta)
+
+    assert before == pinged < lane.steps
+
+
+@LANES
+@pytest.mark.parametrize("cut", ["nothing", "half-a-frame"])
+def test_an_answer_without_its_end_is_truncated(way: Way, cut: str) -> None:
+    lane = way.make()
+    lane.feed(way.begin + way.delta + (way.delta[: len(way.delta) // 2] if cut == "half-a-frame" else b""))
+    lane.close()
+
+    assert lane.fault is not None
+    assert (lane.fault.code, lane.stopped) == ("truncated", False)
+
+
+@LANES
+def test_garbage_and_what_follows_is_kept_back(way: Way) -> None:
+    lane, clean = way.make(), way.make()
+    out = lane.feed(way.begin + way.delta + GARBAGE + way.delta) + lane.feed(way.delta) + lane.close()
+
+    assert lane.fault is not None
+    assert (lane.fault.code, out) == ("garbage", clean.feed(way.begin + way.delta))
+
+
+@LANES
+def test_an_error_and_what_follows_is_kept_back(way: Way) -> None:
+    lane, clean = way.make(), way.make()
+    out = lane.feed(way.begin + way.delta + way.error + way.delta) + lane.close()
+
+    assert lane.fault is not None
+    assert (lane.fault.message, out) == ("busy", clean.feed(way.begin + way.delta))
+
+
+@LANES
+@pytest.mark.parametrize("bad", ["garbage", "error"])
+def test_what_is_bad_after_the_proper_end_is_ignored(way: Way, bad: str) -> None:
+    lane, clean = way.make(), way.make()
+    out = (
+        lane.feed(way.begin + way.delta + way.last + (GARBAGE if bad == "garbage" else way.error))
+        + lane.close()
+    )
+
+    assert (lane.fault, out) == (None, clean.feed(way.begin + way.delta + way.last + way.end))
+
+
+@LANES
+def test_a_last_frame_that_is_missing_is_added(way: Way) -> None:
+    lane, clean = way.make(), way.make()
+    out = lane.feed(way.begin + way.delta + way.last) + lane.close()
+
+    assert (lane.fault, lane.done, out) == (
+        None,
+        True,
+        clean.feed(way.begin + way.delta + way.last + way.end),
+    )
+
+
+@LANES
+def test_a_last_frame_without_its_blank_line_counts(way: Way) -> None:
+    lane = way.make()
+    lane.feed(way.begin + way.delta + way.last[:-2])
+    lane.close()
+
+    assert (lane.fault, lane.stopped) == (None, True)
+
+
+@LANES
+def test_nothing_follows_the_end(way: Way) -> None:
+    lane = way.make()
+    lane.feed(way.begin + way.delta + way.last + way.end)
+
+    assert lane.feed(way.delta + way.end) + lane.close() == b""
+
+
+@LANES
+def test_a_frame_over_all_bounds_is_garbage(way: Way) -> None:
+    lane = way.make()
+    lane.feed(b"data: " + b"x" * (16 * 1024 * 1024))
+
+    assert lane.fault is not None
+    assert (lane.fault.code, lane.feed(way.delta)) == ("garbage", b"")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind"),
+    [
+        (b'{"type":"error","error":{"type":"overloaded_error","message":"x"}}', 529, "overloaded_error"),
+        (b'{"type":"error","error":{"type":"rate_limit_error","message":"x"}}', 429, "rate_limit_error"),
+        (b'{"type":"error","error":{"type":"api_error","message":"x"}}', 500, "api_error"),
+        (b'{"error":{"code":503,"message":"x","type":"unavailable_error"}}', 503, "overloaded_error"),
+    ],
+)
+def test_an_error_event_tells_its_status_and_kind(error: bytes, status: int, kind: str) -> None:
+    lane = MESSAGES.relay()
+    lane.feed(write(error, "error"))
+
+    assert lane.fault is not None
+    assert (lane.fault.status, lane.fault.kind) == (status, kind)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pytest.param(write(b'{"error":{"message":"x"}}'), id="error-object"),
+        pytest.param(write(b'{"error":"x"}'), id="error-string"),
+        pytest.param(write(b'{"object":"error","message":"x","code":400}'), id="flat"),
+        pytest.param(write(b'{"message":"x"}', "error"), id="by-event-line"),
+        pytest.param(
+            write(b'{"error":{"message":"x"},"choices":[{"index":0,"delta":{}}]}'), id="with-choices"
+        ),
+        pytest.param(
+            write(b'{"choices":[{"index":0,"delta":{},"finish_reason":"error"}]}'), id="finish-reason"
+        ),
+    ],
+)
+@pytest.mark.parametrize("client", [None, Dialect.MESSAGES], ids=["relay", "translated"])
+def test_every_way_in_which_chat_servers_report_an_error(frame: bytes, client: Dialect | None) -> None:
+    lane = CHAT.relay() if client is None else to(client, Dialect.CHAT)
+    lane.feed(ROLE + CHUNK + frame)
+
+    assert lane.fault is not None
+
+
+def test_the_usage_chunk_is_hidden_from_a_client_that_did_not_ask() -> None:
+    lane = CHAT.relay(hide_usage=True)
+    out = lane.feed(ROLE + CHUNK + FINISH + USAGE + DONE)
+
+    assert (out, lane.usage.input) == (ROLE + CHUNK + FINISH + DONE, 3)
+
+
+def test_usage_on_a_chunk_with_choices_is_not_hidden() -> None:
+    both = write(b'{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":3}}')
+
+    assert CHAT.relay(hide_usage=True).feed(both) == both
+
+
+def test_several_choices_are_over_when_each_is() -> None:
+    lane = CHAT.relay()
+    second = write(b'{"choices":[{"index":1,"delta":{"content":"ho"}}]}')
+    lane.feed(CHUNK + second + FINISH)
+    before = lane.stopped
+    lane.feed(write(b'{"choices":[{"index":1,"delta":{},"finish_reason":"length"}]}'))
+
+    assert (before, lane.stopped) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"[1]", b'"text"', b'{"choices":{"a":1}}', b"\xff\xfe", b'{"choices":[{"delta":{"content":"a"}'],
+    ids=["list", "string", "choices-object", "not-utf-8", "cut-json"],
+)
+@pytest.mark.parametrize("client", [None, Dialect.MESSAGES], ids=["relay", "translated"])
+def test_what_is_not_a_chunk_is_garbage(data: bytes, client: Dialect | None) -> None:
+    lane = CHAT.relay() if client is None else to(client, Dialect.CHAT)
+    lane.feed(b"data: " + data + b"\n\n")
+
+    assert lane.fault is not None
+    assert lane.fault.code == "garbage"
+
+
+@pytest.mark.parametrize(
+    ("frame", "content"),
+    [
+        pytest.param(b'{"choices":[{"delta":{"content":""}}]}', False, id="empty-text"),
+        pytest.param(b'{"choices":[{"delta":{"reasoning":"a"}}]}', True, id="reasoning"),
+        pytest.param(b'{"choices":[{"delta":{"refusal":"a"}}]}', True, id="refusal"),
+        pytest.param(
+            b'{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a"}]}}]}', False, id="nameless-call"
+        ),
+        pytest.param(
+            b'{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"name":"a"}}]}}]}',
+            True,
+            id="named-call",
+        ),
+        pytest.param(b'{"choices":[{"delta":{},"finish_reason":"stop"}]}', False, id="stop"),
+        pytest.param(b'{"choices":[{"delta":{},"finish_reason":"length"}]}', True, id="length"),
+        pytest.param(b'{"choices":[{"delta":{},"finish_reason":"content_filter"}]}', True, id="filtered"),
+    ],
+)
+def test_what_counts_as_content_in_a_chat_stream(frame: bytes, content: bool) -> None:
+    lanes = [CHAT.relay(), to(Dialect.MESSAGES, Dialect.CHAT)]
+    for lane in lanes:
+        lane.feed(write(frame))
+
+    assert [lane.content for lane in lanes] == [content, content]
+
+
+@pytest.mark.parametrize(
+    ("block", "content"),
+    [
+        pytest.param(b'{"type":"text","text":""}', False, id="text"),
+        pytest.param(b'{"type":"thinking","thinking":"","signature":""}', False, id="thinking"),
+        pytest.param(b'{"type":"tool_use","id":"a","name":"b"}', True, id="tool"),
+        pytest.param(b'{"type":"redacted_thinking","data":"x"}', True, id="redacted"),
+        pytest.param(
+            b'{"type":"server_tool_use","id":"a","name":"web_search","input":{}}', True, id="server-tool"
+        ),
+    ],
+)
+def test_what_counts_as_content_in_a_messages_stream(block: bytes, content: bool) -> None:
+    lane = MESSAGES.relay()
+    lane.feed(START + write(b'{"type":"content_block_start","index":0,"content_block":' + block + b"}"))
+
+    assert lane.content is content
+
+
+class Shout:
+    """Upper case for every text; holds the last letter back until the end."""
+
+    stage = 0
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, event: StreamEvent) -> Iterable[StreamEvent]:
+        if event.kind != "delta" or event.block != "text":
+            return [event]
+        text, self._held = self._held + event.text[:-1].upper(), event.text[-1:].upper()
+        return [StreamEvent("delta", event.index, "text", text)] if text else []
+
+    def flush(self) -> Iterable[StreamEvent]:
+        return [StreamEvent("delta", text=self._held)] if self._held else []
+
+
+class Watch:
+    """Changes nothing."""
+
+    stage = 1
+
+    def feed(self, event: StreamEvent) -> Iterable[StreamEvent]:
+        return (event,)
+
+    def flush(self) -> Iterable[StreamEvent]:
+        return ()
+
+
+def filtered(dialect: Dialect, *filters: Shout | Watch, include_usage: bool = True) -> TranslatingLane:
+    writer = codec(dialect).writer(include_usage=include_usage)
+    return TranslatingLane(codec(dialect).reader(), writer, filters)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "stream"),
+    [
+        (Dialect.CHAT, ROLE + CHUNK + FINISH + USAGE + DONE),
+        (Dialect.MESSAGES, BEGIN + DELTA + CLOSE + LAST + STOP),
+    ],
+)
+def test_frames_that_filters_leave_alone_pass_as_they_came(dialect: Dialect, stream: bytes) -> None:
+    assert filtered(dialect, Watch(), Watch()).feed(stream) == stream
+
+
+def test_text_that_a_filter_held_back_comes_before_the_finish() -> None:
+    out = filtered(Dialect.CHAT, Shout(), Watch()).feed(ROLE + CHUNK + FINISH + USAGE + DONE)
+
+    assert out.index(b'"I"') < out.index(b'"finish_reason":"stop"') < out.index(b'"usage"') < out.index(DONE)
+
+
+def test_text_that_a_filter_held_back_comes_before_the_message_delta() -> None:
+    out = filtered(Dialect.MESSAGES, Shout()).feed(BEGIN + DELTA + LAST + STOP)
+
+    assert out.index(b'"text":"I"') < out.index(b"event: message_delta")
+
+
+def test_a_filter_sees_content_before_the_lane_counts_it() -> None:
+    lane = filtered(Dialect.CHAT, Shout())
+    one_letter = CHUNK.replace(b'"hi"', b'"h"')
+    lane.feed(ROLE + one_letter)
+    before = lane.content
+    lane.feed(FINISH)
+
+    assert (before, lane.content) == (False, True)
+
+
+def test_the_usage_chunk_is_hidden_behind_filters_too() -> None:
+    out = filtered(Dialect.CHAT, Watch(), include_usage=False).feed(ROLE + CHUNK + FINISH + USAGE + DONE)
+
+    assert out == ROLE + CHUNK + FINISH + DONE
+
+
+class CallFirst:
+    """Puts a tool call before the answer, as the repair of a leaked one does."""
+
+    stage = 0
+
+    def feed(self, event: StreamEvent) -> Iterable[StreamEvent]:
+        if event.kind == "block_start" and event.block == "text":
+            return [
+                StreamEvent("block_start", 0, "tool_call", id="call_9", name="w"),
+                StreamEvent("delta", 0, "tool_call", "{}"),
+                StreamEvent("block_stop", 0, "tool_call"),
+                event,
+            ]
+        return [event]
+
+    def flush(self) -> Iterable[StreamEvent]:
+        return ()
+
+
+REDACTED = b'{"type":"redacted_thinking","data":"x"}'
+
+
+def test_a_block_that_events_cannot_hold_passes_and_is_numbered_anew() -> None:
+    foreign = write(
+        b'{"type":"content_block_start","index":1,"content_block":' + REDACTED + b"}", "content_block_start"
+    ) + write(b'{"type":"content_block_stop","index":1}', "content_block_stop")
+    lane = TranslatingLane(MESSAGES.reader(), MESSAGES.writer(), [CallFirst()])
+    out = lane.feed(BEGIN + DELTA + CLOSE + foreign + LAST + STOP)
+
+    assert b'"index":2,"content_block":' + REDACTED in out
+
+
+def test_citations_keep_their_place_when_blocks_are_numbered_anew() -> None:
+    cited = write(
+        b'{"type":"content_block_delta","index":0,"delta":{"type":"citations_delta","citation":{"a":1}}}',
+        "content_block_delta",
+    )
+    lane = TranslatingLane(MESSAGES.reader(), MESSAGES.writer(), [CallFirst()])
+
+    assert b'"index":1,"delta":{"type":"citations_delta"' in lane.feed(BEGIN + DELTA + cited + CLOSE)
+
+
+def test_a_call_that_a_filter_added_turns_the_stop_into_tool_use() -> None:
+    lane = TranslatingLane(MESSAGES.reader(), MESSAGES.writer(), [CallFirst()])
+
+    assert b'"stop_reason":"tool_use"' in lane.feed(BEGIN + DELTA + CLOSE + LAST + STOP)
+
+
+def test_a_call_that_a_filter_added_turns_the_finish_into_tool_calls() -> None:
+    lane = TranslatingLane(CHAT.reader(), CHAT.writer(), [CallFirst()])
+
+    assert b'"finish_reason":"tool_calls"' in lane.feed(ROLE + CHUNK + FINISH + DONE)
+
+
+def test_pings_of_the_upstream_are_passed_on_in_the_clients_dialect() -> None:
+    lane = to(Dialect.MESSAGES, Dialect.CHAT)
+
+    assert lane.feed(b": OPENROUTER PROCESSING\n\n") == MESSAGES.ping
