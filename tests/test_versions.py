@@ -12,7 +12,7 @@ import coderouter_core
 
 ROOT = Path(__file__).parents[1]
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/*/pyproject.toml"))
-FAMILIES = {"adapters", "guards", "filters", "matchers", "observers"}
+FAMILIES = {"adapters", "counters", "guards", "filters", "matchers", "observers"}
 
 EACH_PLUGIN = pytest.mark.parametrize("plugin", PLUGINS, ids=lambda path: path.name)
 

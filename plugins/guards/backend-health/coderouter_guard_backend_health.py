@@ -1,0 +1,4 @@
+"""A CodeRouter guard that moves failing providers back until they are well again."""
+
+
+class BackendHealthGuard: ...

@@ -1,0 +1,4 @@
+"""A CodeRouter guard that keeps spending below a monthly cap."""
+
+
+class BudgetGuard: ...

@@ -1,0 +1,4 @@
+"""A CodeRouter rule that holds when the request is long."""
+
+
+class ContentTokenCountMatcher: ...
