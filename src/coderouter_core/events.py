@@ -67,6 +67,7 @@ CORE_EVENTS: tuple[EventSpec, ...] = (
     EventSpec("provider-failed", _W, ("provider", "profile", "attempt", "status", "retryable", "error", "error_kind"), "an attempt failed before its first content"),
     EventSpec("provider-failed-midstream", _W, ("provider", "profile", "attempt", "status", "retryable", "error", "error_kind"), "an attempt broke after its first content"),
     EventSpec("plugin-failed", _E, ("plugin", "hook", "error", "switched_off"), "a plugin raised"),
+    EventSpec("cache-observed", _I, ("provider", "profile", "request_had_cache_control", "outcome", "cache_read_input_tokens", "cache_creation_input_tokens", "input_tokens", "output_tokens", "streaming", "cost_usd", "cost_savings_usd", "priced", "estimated"), "what an answer took from the prompt cache, and what it cost"),
     EventSpec("request-refused", _I, ("plugin", "reason"), "a plugin declined a request"),
     EventSpec("instruction-added", _I, ("plugin", "reason"), "a plugin added text to the prompt"),
     EventSpec("internal-error", _E, ("error",), "the router itself failed on a request"),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import pluggy
 from attrs import define, frozen
 
-from coderouter_core.errors import PluginError
+from coderouter_core.errors import ConfigError, PluginError, Problem
 from coderouter_core.events import Event, Events, EventSpec
 from coderouter_core.model import (
     Adapter,
@@ -117,8 +117,14 @@ class Hooks:
         return self._collect("declare_events")
 
     def configure(self, config: Config, router: Router) -> None:
+        problems: list[Problem] = []
         for each in self._table["configure"]:
-            each.call(config, router)
+            try:
+                each.call(config, router)
+            except ConfigError as error:
+                problems += error.problems
+        if problems:
+            raise ConfigError(*problems)
 
     def make_adapter(self, provider: Provider, transport: httpx.AsyncBaseTransport) -> Adapter | None:
         for each in self._table["make_adapter"]:

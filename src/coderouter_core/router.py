@@ -12,6 +12,7 @@ from typing import Any
 
 from coderouter_core import __version__
 from coderouter_core.capabilities import Registry, effective
+from coderouter_core.config import placed
 from coderouter_core.engine import Chains, Engine
 from coderouter_core.errors import ConfigError, Problem, UpstreamError
 from coderouter_core.events import Event, Events
@@ -71,7 +72,12 @@ class CodeRouter:
         self.hooks = Hooks(self.manager, self.events)
         self.events.declare(said.verdict for said in self.hooks.declare_events())
         self.events.sinks.append(self.hooks.observe_event)
-        self.ledger: Ledger = ledger or open_ledger(config.ledger_url, self.clock, self._ledger_failed)
+        self.ledger: Ledger = ledger or open_ledger(
+            config.ledger_url,
+            self.clock,
+            self._ledger_failed,
+            retention_months=config.ledger_retention_months,
+        )
         self.registry = Registry.load(USER_REGISTRY.expanduser())
         self.providers: dict[str, Provider] = {provider.name: provider for provider in config.providers}
         self.adapters: dict[str, Adapter] = {}
@@ -94,7 +100,10 @@ class CodeRouter:
             config.settings,
             self.find_window,
         )
-        self.hooks.configure(config, self)
+        try:
+            self.hooks.configure(config, self)
+        except ConfigError as error:
+            raise ConfigError(*(placed(problem, config) for problem in error.problems)) from None
 
     def _make_adapters(self) -> None:
         problems = []

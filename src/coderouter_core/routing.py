@@ -10,7 +10,7 @@ from attrs import evolve
 from coderouter_core.errors import RequestError
 from coderouter_core.events import Events
 from coderouter_core.hooks import Hooks
-from coderouter_core.model import AutoRouter, Config, Fault, Profile, Request
+from coderouter_core.model import AutoRouter, Choice, Config, Fault, Profile, Request
 
 AUTO = "auto"
 
@@ -39,22 +39,27 @@ class Routing:
 
     async def choose(self, request: Request) -> Profile:
         """The profile for `request`. Raises `RequestError` (400) when it names one that does not exist."""
-        if (chosen := self._asked_for(request)) is not None:
-            return chosen
+        return (await self.choice(request)).profile
+
+    async def choice(self, request: Request) -> Choice:
+        """As `choose`, and what chose it."""
+        if (asked := self._asked_for(request)) is not None:
+            return asked
         if (named := self.profiles.get(request.model) or self._alone.get(request.model)) is not None:
-            return named
+            return Choice(named, "model", request.model)
         if self._default == AUTO:
             return await self._by_rules(request)
-        return self.profiles[self._default]
+        return Choice(self.profiles[self._default], "default", self._default)
 
-    def _asked_for(self, request: Request) -> Profile | None:
+    def _asked_for(self, request: Request) -> Choice | None:
         name = request.body.get("profile")
         if name is not None and not isinstance(name, str):
             raise _refused(f"profile: must be a string, not {type(name).__name__}")
-        if name is None:
-            name = request.headers.get("x-coderouter-profile") or None
         if name is not None:
-            return self._profile(name)
+            return Choice(self._profile(name), "body", name)
+        name = request.headers.get("x-coderouter-profile") or None
+        if name is not None:
+            return Choice(self._profile(name), "header", name)
         mode = request.headers.get("x-coderouter-mode")
         if not mode:
             return None
@@ -62,33 +67,31 @@ class Routing:
             raise _refused(f"unknown mode {mode!r}; available modes: {_words(sorted(self._aliases))}")
         profile = self._profile(self._aliases[mode])
         self._events.emit("mode-alias-resolved", mode=mode, profile=profile.name)
-        return profile
+        return Choice(profile, "mode", mode)
 
     def _profile(self, name: str) -> Profile:
         if name not in self.profiles:
             raise _refused(f"unknown profile {name!r}; available: {_words(list(self.profiles))}")
         return self.profiles[name]
 
-    async def _by_rules(self, request: Request) -> Profile:
+    async def _by_rules(self, request: Request) -> Choice:
         if not self._rules.disabled:
             for rule in self._rules.rules:
                 if rule.facts:
                     await request.prepare(rule.facts)
                 if self._hooks.match_rule(rule.condition, request):
+                    signals = request.signals()
                     self._events.emit(
                         "auto-router-resolved",
                         rule_id=rule.id,
                         resolved_profile=rule.profile,
-                        signals=request.signals(),
+                        signals=signals,
                     )
-                    return self.profiles[rule.profile]
+                    return Choice(self.profiles[rule.profile], "rule", rule.id, signals)
         profile = self.profiles[self._rules.default_rule_profile]
-        self._events.emit(
-            "auto-router-fallthrough",
-            resolved_profile=profile.name,
-            signals={**request.signals(), "disabled": self._rules.disabled},
-        )
-        return profile
+        signals = {**request.signals(), "disabled": self._rules.disabled}
+        self._events.emit("auto-router-fallthrough", resolved_profile=profile.name, signals=signals)
+        return Choice(profile, "fallthrough", signals=signals)
 
 
 def _refused(message: str) -> RequestError:

@@ -15,11 +15,14 @@ import pytest
 from coderouter_core.errors import ConfigError
 from coderouter_core.ledger import SqliteLedger, attempts_of
 from coderouter_core.ledger.carry import TRACES_KEPT
-from coderouter_core.ledger.recovery import KEPT_S
+from coderouter_core.ledger.recovery import MONTH_S
 from coderouter_core.model import Attempt, Clock, Dialect, Outcome, Profile, Provider
 from coderouter_core.testing import FakeClock
 
 T = TypeVar("T")
+
+#: Thirteen months, where nobody says another number.
+KEPT_S = 13 * MONTH_S
 
 
 class TwoFaces:
@@ -187,7 +190,7 @@ def test_a_file_of_a_newer_version_is_not_touched(tmp_path: Path, clock: FakeClo
         in_ledger(path, clock, nothing)
 
     assert str(raised.value) == (
-        f"ledger.url: {path}: was written by a newer coderouter (schema 9, this one knows 1): "
+        f"ledger.url: {path}: was written by a newer coderouter (schema 9, this one knows 2): "
         "upgrade coderouter-core, or name another file"
     )
 

@@ -1,4 +1,290 @@
-"""A CodeRouter guard that keeps spending below a monthly cap."""
+"""Keep what is spent in a month below a cap: of a provider, of a profile, of a client's key."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+
+from attrs import field, frozen, validators
+
+from coderouter_core.api import (
+    Attempt,
+    Config,
+    ConfigError,
+    EventSpec,
+    Level,
+    Option,
+    Problem,
+    Profile,
+    Provider,
+    Rejection,
+    Request,
+    Reservation,
+    Router,
+    Scope,
+    Spender,
+    Usage,
+    hookimpl,
+    month_of,
+    rough_prompt,
+    spending,
+)
+
+#: The share of a cap from which on it is told that the rest is small.
+NEAR = 0.8
+#: A mark that outlives every month; its key names the month.
+MARKED_S = 32 * 86_400.0
+#: Seconds after which to ask again while the ledger is down.
+RETRY_S = 5.0
+HINT = "raise monthly_budget_usd, wait for the next month (UTC), or add a provider that costs nothing"
+#: What a request is asked for at the least; its price tells whether a provider costs anything.
+ONE = Usage(input=1, output=1, reported=True)
 
 
-class BudgetGuard: ...
+def _cap() -> float | None:
+    return field(default=None, validator=validators.optional(validators.ge(0)))
+
+
+@frozen
+class ProviderBudget:
+    """Keys under a provider's `cost`, in US dollars and tokens."""
+
+    monthly_budget_usd: float | None = _cap()
+    budget_reserve_tokens: int = field(default=4096, validator=validators.ge(1))
+
+
+@frozen
+class Budget:
+    """Key on a profile, and on an entry of ``auth.keys``, in US dollars."""
+
+    monthly_budget_usd: float | None = _cap()
+
+
+@frozen
+class Cap:
+    """What `name` may spend in a month."""
+
+    spender: Spender
+    name: str
+    usd: float
+
+    def counter(self, month: str) -> str:
+        return spending(self.spender, self.name, month)
+
+    @property
+    def whose(self) -> str:
+        """Who spends, as a reason begins; a provider is named beside its reasons anyway."""
+        return "" if self.spender is Spender.PROVIDER else f"{self.spender.value} {self.name!r} "
+
+
+class BudgetGuard:
+    @hookimpl
+    def declare_options(self) -> Iterable[Option]:
+        return [
+            Option(Scope.COST, ProviderBudget),
+            Option(Scope.PROFILE, Budget),
+            Option(Scope.KEY, Budget),
+        ]
+
+    @hookimpl
+    def declare_events(self) -> Iterable[EventSpec]:
+        spent = ("monthly_budget_usd", "current_total_usd", "month", "scope", "budget_of")
+        return [
+            EventSpec("skip-budget-exceeded", Level.INFO, ("provider", "profile", *spent), "a provider was left out: a budget of this month is used up"),
+            EventSpec("skip-budget-unknown", Level.WARNING, ("provider", "profile"), "a provider was left out: the ledger is down and ledger.on_failure is closed"),
+            EventSpec("chain-budget-exceeded", Level.WARNING, ("profile", "blocked_providers", "month", "hint"), "nobody was left after the budgets"),
+            EventSpec("budget-near-limit", Level.WARNING, ("provider", "profile", *spent), "80 % of a budget is spent"),
+        ]  # fmt: skip
+
+    @hookimpl
+    def configure(self, config: Config, router: Router) -> None:
+        self._router = router
+        self._closed = config.ledger_on_failure == "closed"
+        keys = ((key.name, key.option(Budget).monthly_budget_usd) for key in config.auth_keys)
+        self._of_keys = {name: usd for name, usd in keys if usd is not None}
+        self._costs = {provider.name: self._costs_money(provider) for provider in config.providers}
+        if problems := list(self._problems(config)):
+            raise ConfigError(*problems)
+
+    @hookimpl
+    def filter_chain(
+        self, chain: Sequence[Provider], request: Request, profile: Profile
+    ) -> Iterable[Rejection]:
+        month = self._month()
+        rejections = [
+            rejection
+            for provider in chain
+            for rejection in self._judge(provider, self._caps(provider, profile, request.client_key), profile)
+        ]
+        gone = {rejection.provider.name for rejection in rejections}
+        if gone and all(provider.name in gone for provider in chain):
+            blocked = list(dict.fromkeys(provider.name for provider in chain))
+            self._router.emit(
+                "chain-budget-exceeded",
+                profile=profile.name,
+                blocked_providers=blocked,
+                month=month,
+                hint=HINT,
+            )
+        return rejections
+
+    @hookimpl
+    def review_attempt(
+        self, provider: Provider, request: Request, profile: Profile
+    ) -> Iterable[Rejection | Reservation]:
+        caps = self._caps(provider, profile, request.client_key)
+        if not caps:
+            return
+        if self._is_blind():
+            yield self._unknown(provider, profile)
+            return
+        month, amount = self._month(), self._price(provider, request)
+        for cap in caps:
+            total = self._router.ledger.total(cap.counter(month))
+            yield Reservation(
+                provider,
+                cap.counter(month),
+                amount,
+                cap.usd,
+                _rejection(provider, profile, cap, total, month),
+            )
+
+    @hookimpl
+    def observe_attempt(self, attempt: Attempt) -> None:
+        if attempt.cost is None or not attempt.cost.usd:
+            return
+        ledger = self._router.ledger
+        # The month in which the attempt began is the one that its cost was added to.
+        month = month_of(dt.datetime.fromtimestamp(attempt.started_at, dt.UTC))
+        for cap in self._caps(attempt.provider, attempt.profile, attempt.client_key):
+            total = ledger.total(cap.counter(month))
+            told = f"budget-near-limit:{cap.counter(month)}:{cap.usd:g}"
+            if total >= NEAR * cap.usd > 0 and not ledger.marked(told):
+                ledger.mark(told, MARKED_S)
+                spent = _fields(attempt.provider, attempt.profile, cap, total, month)
+                self._router.emit("budget-near-limit", **spent)
+
+    # ---- which caps hold
+
+    def _caps(self, provider: Provider, profile: Profile, key: str | None) -> list[Cap]:
+        """Those that an attempt at `provider` counts for. One that costs nothing counts for its own alone."""
+        caps = []
+        if (own := provider.option(ProviderBudget).monthly_budget_usd) is not None:
+            caps.append(Cap(Spender.PROVIDER, provider.name, own))
+        if self._costs.get(provider.name):
+            if (usd := profile.option(Budget).monthly_budget_usd) is not None:
+                caps.append(Cap(Spender.PROFILE, profile.name, usd))
+            if key is not None and (usd := self._of_keys.get(key)) is not None:
+                caps.append(Cap(Spender.KEY, key, usd))
+        return caps
+
+    def _judge(self, provider: Provider, caps: Sequence[Cap], profile: Profile) -> Iterator[Rejection]:
+        if caps and self._is_blind():
+            yield self._unknown(provider, profile)
+            return
+        month = self._month()
+        for cap in caps:
+            total = self._router.ledger.total(cap.counter(month))
+            if total >= cap.usd:
+                yield _rejection(provider, profile, cap, total, month)
+
+    def _is_blind(self) -> bool:
+        """Whether budgets must not be judged by what was known before the ledger's store went down."""
+        return self._closed and not self._router.ledger.health()["ok"]
+
+    def _unknown(self, provider: Provider, profile: Profile) -> Rejection:
+        return Rejection(
+            provider,
+            "it has a budget, the ledger is down, and ledger.on_failure is closed",
+            event="skip-budget-unknown",
+            fields={"provider": provider.name, "profile": profile.name},
+            retry_after_s=RETRY_S,
+        )
+
+    def _month(self) -> str:
+        return month_of(self._router.clock.utc())
+
+    # ---- money
+
+    def _price(self, provider: Provider, request: Request) -> float:
+        """What the request will cost at the most, for all that can be known before it is asked."""
+        output = provider.option(ProviderBudget).budget_reserve_tokens
+        for key in ("max_tokens", "max_completion_tokens", "max_output_tokens"):
+            asked = request.body.get(key)
+            if isinstance(asked, int) and asked > 0:
+                output = min(output, asked)
+        choices = request.body.get("n")
+        if isinstance(choices, int) and choices > 1:
+            output *= choices
+        usage = Usage(input=rough_prompt(request), output=output, reported=True)
+        return self._router.price(provider, usage).usd or 0.0
+
+    def _costs_money(self, provider: Provider) -> bool:
+        """Whether the provider has a price that is not zero, be it for input or output alone."""
+        parts = (Usage(input=1, reported=True), Usage(output=1, reported=True))
+        return any(self._router.price(provider, part).usd for part in parts)
+
+    def _problems(self, config: Config) -> Iterator[Problem]:
+        """A cap that cannot hold would be worse than none."""
+        named = {provider.name: provider for provider in config.providers}
+        for at, provider in enumerate(config.providers):
+            if provider.option(ProviderBudget).monthly_budget_usd is not None and self._is_unpriced(provider):
+                yield Problem(
+                    f"provider {provider.name!r} has no prices to count by; write input_tokens_per_million and "
+                    "output_tokens_per_million beside it, or remove the budget",
+                    path=f"providers[{at}].cost.monthly_budget_usd",
+                )
+        for at, profile in enumerate(config.profiles):
+            if profile.option(Budget).monthly_budget_usd is not None:
+                chain = [named[name] for name in dict.fromkeys(profile.providers)]
+                yield from self._uncounted(chain, f"profiles[{at}].monthly_budget_usd")
+        for at, key in enumerate(config.auth_keys):
+            if key.option(Budget).monthly_budget_usd is not None:
+                yield from self._uncounted(config.providers, f"auth.keys[{at}].monthly_budget_usd")
+
+    def _uncounted(self, chain: Sequence[Provider], path: str) -> Iterator[Problem]:
+        """Whom the cap at `path` cannot hold back, though it should."""
+        for provider in chain:
+            if provider.paid and self._is_unpriced(provider):
+                yield Problem(
+                    f"provider {provider.name!r} is paid and has no prices to count by; write them under its cost, "
+                    "0 where it is free, or remove the budget",
+                    path=path,
+                )
+        if all(self._is_unpriced(provider) for provider in chain) and not any(each.paid for each in chain):
+            yield Problem("no provider that it is for has prices; write them under cost", path=path)
+
+    def _is_unpriced(self, provider: Provider) -> bool:
+        return self._router.price(provider, ONE).usd is None
+
+
+def _rejection(provider: Provider, profile: Profile, cap: Cap, total: float, month: str) -> Rejection:
+    if not cap.usd:
+        reason = f"{cap.whose}may spend nothing: monthly_budget_usd is 0"
+    elif total >= cap.usd:
+        reason = f"{cap.whose}spent ${total:.2f} of ${cap.usd:.2f} this month"
+    else:
+        reason = (
+            f"{cap.whose}spent ${total:.2f} of ${cap.usd:.2f} this month, and what is left is held by others"
+        )
+    return Rejection(
+        provider,
+        reason,
+        event="skip-budget-exceeded",
+        fields=_fields(provider, profile, cap, total, month),
+        status=402,
+    )
+
+
+def _fields(
+    provider: Provider, profile: Profile, cap: Cap, total: float, month: str
+) -> dict[str, str | float]:
+    return {
+        "provider": provider.name,
+        "profile": profile.name,
+        "monthly_budget_usd": cap.usd,
+        "current_total_usd": round(total, 6),
+        "month": month,
+        "scope": cap.spender.value,
+        "budget_of": cap.name,
+    }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from attrs import evolve
+
 from coderouter_core.config.reading import Reading
 from coderouter_core.config.schema import VARIABLE, AuthEntry, AuthKeys
-from coderouter_core.config.structure import MistakesError, structure
 from coderouter_core.config.tree import KeyPath
 from coderouter_core.config.words import looks_secret, quote
-from coderouter_core.model import AuthKey
+from coderouter_core.model import AuthKey, Scope
 
 _PREFIX = "sha256:"
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
@@ -39,11 +40,16 @@ def _entry(reading: Reading, path: KeyPath, entry: Any) -> AuthKey | None:
     if not isinstance(entry, dict):
         reading.problem(path, _FORMS)
         return None
-    try:
-        said = structure(entry, AuthEntry)
-    except MistakesError as found:
-        reading.mistakes(path, found)
+    before = len(reading.document.problems)
+    options = reading.section(path, Scope.KEY, entry)
+    said: AuthEntry | None = options.pop(AuthEntry, None)
+    if said is None or len(reading.document.problems) > before:
         return None
+    key = _named(reading, path, said)
+    return None if key is None else evolve(key, options=options)
+
+
+def _named(reading: Reading, path: KeyPath, said: AuthEntry) -> AuthKey | None:
     if (said.env is None) == (said.sha256 is None):
         reading.problem(path, "must have either env or sha256")
     elif said.env is not None:

@@ -87,6 +87,10 @@ class Document:
         """Whether the file says something at `path`."""
         return path in self._values
 
+    def places(self) -> dict[str, Place]:
+        """Line and column of every value, by its path as it is spelled."""
+        return {spell(path): place for path, place in self._values.items()}
+
     def raise_problems(self, more: Iterable[Problem] = ()) -> None:
         """Raise a `ConfigError` with all problems in order of place, if there are any."""
         problems = sorted([*more, *self.problems], key=lambda one: (one.line, one.column))

@@ -20,6 +20,7 @@ _PLACES = {
     Scope.COST: "under a provider's cost",
     Scope.PROFILE: "on a profile",
     Scope.RULE: "in a rule's condition",
+    Scope.KEY: "on an entry of auth.keys",
 }
 
 

@@ -129,6 +129,8 @@ class AuthEntry:
 @frozen
 class LedgerKeys:
     url: str = ""
+    retention_months: int = field(default=13, validator=[validators.ge(1), validators.le(1200)])
+    on_failure: Literal["open", "closed"] = "open"
 
 
 @frozen
@@ -156,4 +158,5 @@ CORE_OPTIONS: tuple[tuple[str, Option], ...] = (
     (CORE, Option(Scope.PROVIDER, ProviderKeys)),
     (CORE, Option(Scope.COST, Prices)),
     (CORE, Option(Scope.PROFILE, ProfileKeys)),
+    (CORE, Option(Scope.KEY, AuthEntry)),
 )

@@ -59,9 +59,12 @@ def read_router(reading: Reading, raw: Mapping[str, Any]) -> Config:
         settings=_settings(reading, settings),
         auth_keys=read_auth(reading, keys.auth),
         ledger_url=_ledger(reading, keys.ledger.url),
+        ledger_retention_months=keys.ledger.retention_months,
+        ledger_on_failure=keys.ledger.on_failure,
         plugins_disabled=tuple(reading.disabled),
         mode_source=default.source,
         source=reading.document.file,
+        places=reading.document.places(),
         options=options,
     )
 

@@ -10,7 +10,9 @@ from typing import TypeVar
 import orjson
 from attrs import evolve
 
+from coderouter_core.engine.billing import billed, was_cut
 from coderouter_core.engine.client import Client
+from coderouter_core.engine.collector import Collector
 from coderouter_core.engine.outgoing import Outgoing
 from coderouter_core.errors import PluginError, UpstreamError
 from coderouter_core.model import (
@@ -25,11 +27,11 @@ from coderouter_core.model import (
     StreamEvent,
     StreamFilter,
     Usage,
+    size_of,
 )
 from coderouter_core.wire import codec
 from coderouter_core.wire.codec import Codec, Lane
 from coderouter_core.wire.lanes import TranslatingLane
-from coderouter_core.wire.sse import Framer
 
 T = TypeVar("T")
 
@@ -77,6 +79,8 @@ class Try:
         self._began = time.perf_counter()
         self._loop = asyncio.get_running_loop()
         self._usage = Usage()
+        self._size = 0
+        self._ended = False
         self._status: int | None = None
         self._first_token_s: float | None = None
         self._clients: Codec = codec(request.dialect)
@@ -163,7 +167,7 @@ class Try:
             frames = lane.fail(error.fault, self._request.id)
             return lambda: self._client.end(frames)
         finally:
-            self._usage = lane.usage
+            self._usage, self._size, self._ended = lane.usage, lane.size, lane.stopped
 
     async def _whole(self, answer: Answer) -> Callable[[], Awaitable[None]]:
         """An answer that is not streamed; for a client that streams it becomes a stream."""
@@ -175,7 +179,9 @@ class Try:
         if not isinstance(decoded, dict):
             fault = self._upstreams.fault(502, answer.headers, body)
             raise UpstreamError("garbage", evolve(fault, code="garbage"), status=self._status)
-        events = self._filtered(self._upstreams.events(decoded))
+        said = self._upstreams.events(decoded)
+        self._size, self._ended = sum(size_of(event.text) for event in said if event.text), True
+        events = self._filtered(said)
         self._judge(events)
         self._commit()
         if self._request.stream:
@@ -189,13 +195,16 @@ class Try:
     async def _collect(self, answer: Answer) -> Callable[[], Awaitable[None]]:
         """A stream from an upstream that streams although nobody asked, folded into a whole answer."""
         limits = self._call.limits
-        reader = _Collector(self._upstreams)
+        reader = Collector(self._upstreams)
         deadline = self._began_loop + limits.first_byte_s
         chunks = answer.chunks.__aiter__()
-        while (data := await self._next(chunks, deadline, limits.idle_s)) is not None:
-            if reader.feed(data):
-                deadline = self._loop.time() + limits.idle_s
-        events = self._filtered(reader.close())
+        try:
+            while (data := await self._next(chunks, deadline, limits.idle_s)) is not None:
+                if reader.feed(data):
+                    deadline = self._loop.time() + limits.idle_s
+            events = self._filtered(reader.close())
+        finally:
+            self._usage, self._size, self._ended = reader.usage, reader.size, reader.finished
         self._judge(events)
         self._commit()
         body = orjson.dumps(self._clients.fold(events))
@@ -334,10 +343,8 @@ class Try:
         elif failure is not None:
             outcome = Outcome.CANCELLED
         usage, estimated = self._usage, False
-        billed = outcome in (Outcome.CANCELLED, Outcome.BROKEN) or self.committed
-        if billed and not usage.reported:
-            # Nothing was reported, yet the prompt was read and will be billed: about four bytes a token.
-            usage, estimated = evolve(usage, input=len(self._request.raw) // 4), True
+        if outcome is not Outcome.FAILED or was_cut(failure, self._status):
+            usage, estimated = billed(usage, self._size, ended=self._ended, request=self._request)
         self.record = evolve(
             self.record,
             outcome=outcome,
@@ -351,28 +358,3 @@ class Try:
             estimated=estimated,
         )
         return self.record
-
-
-class _Collector:
-    """Reads the frames of a stream to its end."""
-
-    def __init__(self, upstreams: Codec) -> None:
-        self._reader = upstreams.reader()
-        self._framer = Framer()
-        self._events: list[StreamEvent] = []
-
-    def feed(self, data: bytes) -> bool:
-        """Take bytes; True when something other than a ping came."""
-        fresh = [event for frame in self._framer.feed(data) for event in self._reader.read(frame)]
-        self._events += fresh
-        return any(event.kind not in ("ping", "other") for event in fresh)
-
-    def close(self) -> list[StreamEvent]:
-        last = self._framer.close()
-        if last:
-            self._events += self._reader.read(last)
-        self._events += self._reader.close()
-        if not any(event.kind in ("stop", "error") for event in self._events):
-            fault = Fault(502, "api_error", "the answer was cut off", code="truncated")
-            self._events.append(StreamEvent("error", fault=fault))
-        return self._events

@@ -10,6 +10,7 @@ from attrs import define, evolve, field
 
 from coderouter_core.costs import price
 from coderouter_core.engine.attempt import Try
+from coderouter_core.engine.billing import cache_observed
 from coderouter_core.engine.chain import Chain, Chains
 from coderouter_core.engine.client import Client
 from coderouter_core.engine.failure import (
@@ -162,7 +163,13 @@ class Engine:
             if vetoes or not isinstance(each.verdict, Reservation):
                 continue
             wanted = each.verdict
-            token = await self.ledger.reserve(wanted.counter, wanted.amount, wanted.cap)
+            try:
+                token = await self.ledger.reserve(wanted.counter, wanted.amount, wanted.cap)
+            except BaseException:
+                # The client left while the second of two was asked for: the first must not stay held.
+                for held in tokens:
+                    self.ledger.release(held)
+                raise
             if token is None:
                 vetoes.append(Said(each.plugin, wanted.rejection))
             else:
@@ -269,7 +276,7 @@ class Engine:
     def _settle(self, running: Try, failure: BaseException | None, report: Report) -> None:
         """The one place where an attempt ends, whatever its end. Nothing here may raise or wait."""
         record = running.settled(failure)
-        if record.outcome is not Outcome.FAILED or record.usage.reported:
+        if record.outcome is not Outcome.FAILED or record.usage.reported or record.estimated:
             record = evolve(record, cost=self.price(record.provider, record.usage, record.estimated))
         report.waited_s += running.waited_s
         report.last = record
@@ -287,6 +294,8 @@ class Engine:
                 error=self._quoted(record.error_text),
                 error_kind=record.error_kind,
             )
+        if record.usage.reported or record.first_token_s is not None:
+            self.events.emit("cache-observed", **cache_observed(record, report.request))
         self.ledger.settle(record)
         self.hooks.observe_attempt(record)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from coderouter_core.ledger.rows import COLUMNS, Row
+from coderouter_core.ledger.rows import COLUMNS, Row, spent_by
 from coderouter_core.ledger.traces import Trace
 
 #: Attempts, and traces, that may wait for a store that does not take them.
@@ -54,6 +54,12 @@ class Batch:
 
     def add(self, counter: str, amount: float) -> None:
         self.deltas[counter] = self.deltas.get(counter, 0.0) + amount
+
+    def attempt(self, row: Row) -> None:
+        """An attempt as it is now. What it cost is in the same record, so that neither is ever without the other."""
+        self.rows[str(row[0])] = row
+        for counter, usd in spent_by(row):
+            self.add(counter, usd)
 
     def mark(self, key: str, mark: Mark) -> None:
         other = self.marks.get(key)
@@ -101,9 +107,9 @@ def replay(records: Iterable[Mapping[str, Any]], after: int) -> Batch:
 
 def _attempt(batch: Batch, record: Mapping[str, Any]) -> None:
     values = tuple(record.get(name) for name in COLUMNS)
-    if not all(value is None or isinstance(value, str | int | float) for value in values):
+    if not record["id"] or not all(value is None or isinstance(value, str | int | float) for value in values):
         raise TypeError("not a row")
-    batch.rows[str(record["id"])] = values
+    batch.attempt(values)
 
 
 def _trace(batch: Batch, record: Mapping[str, Any]) -> None:

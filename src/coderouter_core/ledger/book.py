@@ -40,7 +40,7 @@ class Book:
     def attempt(self, row: Row) -> None:
         """Record an attempt as it is now."""
         with self._lock:
-            self._filling.rows[str(row[0])] = row
+            self._filling.attempt(row)
             self._record({"kind": "attempt", **dict(zip(COLUMNS, row, strict=True))})
 
     def trace(self, trace: Trace) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from coderouter_core.ledger.batch import holdable
 from coderouter_core.ledger.marks import Marks
-from coderouter_core.ledger.rows import Row, newest_first, plain, row_of
+from coderouter_core.ledger.rows import Row, newest_first, plain, row_of, spent_by
 from coderouter_core.ledger.traces import Trace, encode_facts, shown
 from coderouter_core.model import Attempt, Clock
 
@@ -37,7 +37,9 @@ class MemoryLedger:
         """Nothing to let go of."""
 
     def start(self, attempt: Attempt) -> None:
-        self._rows[attempt.id] = row_of(attempt, "memory")
+        row = self._rows[attempt.id] = row_of(attempt, "memory")
+        for counter, usd in spent_by(row):
+            self.add(counter, usd)
         while len(self._rows) > KEPT:
             self._rows.popitem(last=False)
 

@@ -9,22 +9,28 @@ from pathlib import Path
 
 from coderouter_core.errors import ConfigError, Problem
 from coderouter_core.ledger.memory import MemoryLedger
-from coderouter_core.ledger.sqlite import SqliteLedger
+from coderouter_core.ledger.sqlite import RETENTION_MONTHS, SqliteLedger
 from coderouter_core.model import Clock, Ledger
 
 KNOWN = "memory: and sqlite:PATH"
 
 
-def open_ledger(url: str, clock: Clock, on_failure: Callable[[str], None]) -> Ledger:
+def open_ledger(
+    url: str,
+    clock: Clock,
+    on_failure: Callable[[str], None],
+    *,
+    retention_months: int = RETENTION_MONTHS,
+) -> Ledger:
     """The ledger that `url` names: ``memory:``, ``sqlite:PATH``, or empty for `default_path`.
 
     It is not opened yet; `Ledger.open` is where files are touched. `on_failure` is called in the event loop
     with a sentence when the store cannot be reached, at most once a minute for each kind of failure.
-    Raises `ConfigError` for a URL it does not know.
+    What is older than `retention_months` is dropped. Raises `ConfigError` for a URL it does not know.
     """
     if url == "memory:":
         return MemoryLedger(clock)
-    return SqliteLedger(path_of(url), clock, on_failure)
+    return SqliteLedger(path_of(url), clock, on_failure, retention_months=retention_months)
 
 
 def path_of(url: str) -> Path:

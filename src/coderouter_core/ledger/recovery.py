@@ -10,9 +10,8 @@ from coderouter_core.ledger.journal import records
 from coderouter_core.ledger.owners import Seized
 from coderouter_core.model import Outcome
 
-#: Attempts are kept for 13 months, so that a month can be compared with that of the year before; and
-#: counters that nobody touched for as long are gone with them.
-KEPT_S = 396 * 86_400.0
+#: No month is longer, so that what is kept for a month outlives every budget of that month.
+MONTH_S = 31 * 86_400.0
 #: A sweep drops so many attempts at most; the next one goes on.
 _DROPPED = 5_000
 
@@ -45,11 +44,16 @@ def registered(db: sqlite3.Connection) -> set[str]:
     return {owner for (owner,) in db.execute("SELECT owner FROM owners")}
 
 
-def prune(db: sqlite3.Connection, now: float) -> None:
-    """Drop old attempts and counters, and marks that ran out."""
+def prune(db: sqlite3.Connection, now: float, kept_s: float) -> None:
+    """Drop attempts, traces and counters that nobody touched for `kept_s`, and marks that ran out."""
+    oldest = now - kept_s
     db.execute(
         "DELETE FROM attempts WHERE rowid IN (SELECT rowid FROM attempts WHERE started_at < ? LIMIT ?)",
-        (now - KEPT_S, _DROPPED),
+        (oldest, _DROPPED),
     )
-    db.execute("DELETE FROM counters WHERE changed_at < ?", (now - KEPT_S,))
+    db.execute(
+        "DELETE FROM traces WHERE rowid IN (SELECT rowid FROM traces WHERE at < ? LIMIT ?)",
+        (oldest, _DROPPED),
+    )
+    db.execute("DELETE FROM counters WHERE changed_at < ?", (oldest,))
     db.execute("DELETE FROM marks WHERE expires_at < ?", (now,))

@@ -31,7 +31,7 @@ def attempts_of(
     try:
         rows = select_attempts(path, limit, request_id=request_id, provider=provider, since=since)
     except sqlite3.Error as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     return [plain(row) for row in rows]
 
 
@@ -40,7 +40,7 @@ def traces_of(path: Path, request_id: str | None = None, limit: int = 100) -> Se
     try:
         return [shown(trace) for trace in select_traces(path, limit, request_id)]
     except sqlite3.Error as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def select_attempts(
@@ -68,7 +68,8 @@ def select_traces(path: Path, limit: int, request_id: str | None = None) -> list
         return db.execute(statement, (*values, limit)).fetchall()
 
 
-def _unreadable(path: Path, error: sqlite3.Error) -> ConfigError:
+def unreadable(path: Path, error: sqlite3.Error) -> ConfigError:
+    """That the ledger at `path` is not there, or why it cannot be read."""
     if not path.exists():
         return ConfigError(f"{path}: no ledger is there; a router that runs with it makes it")
     return ConfigError(f"{path}: the ledger cannot be read: {error}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from coderouter_core.model import Attempt
+from coderouter_core.model import Attempt, Outcome, Spender, month_of, spending
 
 Value = str | int | float | None
 Row = tuple[Value, ...]
@@ -94,6 +96,28 @@ def plain(row: Iterable[Any]) -> dict[str, Any]:
     return values
 
 
+#: The columns of who spends, and an end that has no cost yet.
+_SPENDERS = {
+    Spender.PROVIDER: list(COLUMNS).index("provider"),
+    Spender.PROFILE: list(COLUMNS).index("profile"),
+    Spender.KEY: list(COLUMNS).index("client_key"),
+}
+_OPEN = (Outcome.STARTED.value, Outcome.UNSETTLED.value)
+
+
+def spent_by(row: Row) -> list[tuple[str, float]]:
+    """What the attempt of `row` adds to which counters of spending; nothing while it has not ended."""
+    usd, at = row[_COST], row[_STARTED_AT]
+    if row[_OUTCOME] in _OPEN or not isinstance(usd, int | float) or not 0 < usd < math.inf:
+        return []
+    try:
+        month = month_of(dt.datetime.fromtimestamp(float(at or 0.0), dt.UTC))
+    except (OverflowError, OSError, ValueError):
+        return []
+    named = ((spender, row[column]) for spender, column in _SPENDERS.items())
+    return [(spending(spender, str(name), month), float(usd)) for spender, name in named if name is not None]
+
+
 def newest_first(rows: Iterable[Row]) -> list[Row]:
     """Rows in the order of reports: the latest start first, later attempts of a request before earlier."""
     return sorted(rows, key=_newness, reverse=True)
@@ -104,7 +128,9 @@ def clean(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-_STARTED_AT, _NUMBER = list(COLUMNS).index("started_at"), list(COLUMNS).index("number")
+_STARTED_AT, _NUMBER, _OUTCOME, _COST = (
+    list(COLUMNS).index(name) for name in ("started_at", "number", "outcome", "cost_usd")
+)
 
 
 def _newness(row: Row) -> tuple[Any, ...]:

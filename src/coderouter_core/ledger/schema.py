@@ -10,7 +10,6 @@ from pathlib import Path
 
 from coderouter_core.errors import ConfigError, Problem
 from coderouter_core.ledger.folders import open_file
-from coderouter_core.ledger.rows import COLUMNS
 
 #: How long one transaction waits for another process's, in seconds.
 BUSY_S = 2.0
@@ -18,7 +17,12 @@ BUSY_S = 2.0
 APPLICATION_ID = 0x43526C67
 
 _VERSION_1 = (
-    f"CREATE TABLE attempts ({', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())})",
+    # Spelled out: what an old version made does not change with what the present one writes.
+    "CREATE TABLE attempts (id TEXT, request_id TEXT, session_id TEXT, client_key TEXT, profile TEXT, provider TEXT, "
+    "number INTEGER, dialect TEXT, stream INTEGER, model TEXT, provider_model TEXT, started_at REAL, outcome TEXT, "
+    "status INTEGER, error_kind TEXT, error_text TEXT, seconds REAL, first_token_s REAL, input_tokens INTEGER, "
+    "cache_read_tokens INTEGER, cache_write_5m_tokens INTEGER, cache_write_1h_tokens INTEGER, output_tokens INTEGER, "
+    "reasoning_tokens INTEGER, usage_reported INTEGER, estimated INTEGER, cost_usd REAL, savings_usd REAL, owner TEXT)",
     "CREATE UNIQUE INDEX attempts_by_request ON attempts (request_id, id)",
     "CREATE INDEX attempts_by_time ON attempts (started_at)",
     "CREATE INDEX attempts_by_provider ON attempts (provider, started_at)",
@@ -38,8 +42,24 @@ _VERSION_1 = (
     "CREATE TABLE owners (owner TEXT PRIMARY KEY, seq INTEGER)",
 )
 
+# Counters of spending that `settle` keeps since, for what was settled before.
+_SPENT = (
+    "INSERT INTO counters SELECT 'spent:{spender}:' || {column} || ':' || strftime('%Y-%m', started_at, 'unixepoch'), "
+    "sum(cost_usd), (SELECT version FROM store), max(started_at) FROM attempts "
+    "WHERE cost_usd > 0 AND {column} IS NOT NULL AND outcome NOT IN ('started', 'unsettled') "
+    "GROUP BY {column}, strftime('%Y-%m', started_at, 'unixepoch')"
+)
+_VERSION_2 = (
+    "CREATE INDEX traces_by_time ON traces (at)",
+    "UPDATE store SET version = version + 1",
+    *(
+        _SPENT.format(spender=spender, column=column)
+        for spender, column in (("provider", "provider"), ("profile", "profile"), ("key", "client_key"))
+    ),
+)
+
 #: What brings a database from version n to n + 1, for each n from 0.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
 VERSION = len(MIGRATIONS)
 
 

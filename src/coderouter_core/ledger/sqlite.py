@@ -26,6 +26,8 @@ from coderouter_core.ledger.store import Store
 from coderouter_core.ledger.traces import encode_facts, shown
 from coderouter_core.model import Attempt, Clock
 
+#: A month can be compared with that of the year before.
+RETENTION_MONTHS = 13
 #: Seconds after which a reservation is decided from memory, because the store does not answer.
 PATIENCE_S = 5.0
 
@@ -41,17 +43,25 @@ class SqliteLedger:
 
     Beside the file stands ``NAME.journals``, where each process appends what it records at once; a thread
     carries it into the database four times a second. A store that fails costs no request: recording goes on in
-    memory, within bounds, totals are the last known, and reservations are decided by them.
+    memory, within bounds, totals are the last known, and reservations are decided by them. What is older than
+    `retention_months` of 31 days is dropped.
     """
 
-    def __init__(self, path: Path, clock: Clock, on_failure: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        on_failure: Callable[[str], None],
+        *,
+        retention_months: int = RETENTION_MONTHS,
+    ) -> None:
         self.path = path
         self._clock = clock
         self._failures = Failures(clock, on_failure)
         self._owners = Owners(path.with_name(f"{path.name}.journals"))
         self._journal = Journal(self._owners.folder, self._owners.name)
         self._book = Book(self._journal, self._failures)
-        self._store = Store(path, self._owners, clock, self._failures.tell)
+        self._store = Store(path, self._owners, clock, self._failures.tell, retention_months)
         self._carrier = Carrier(
             self._book, self._journal, self._owners, self._store, self._failures, clock, self._answered
         )

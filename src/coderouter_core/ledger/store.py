@@ -15,7 +15,7 @@ from coderouter_core.ledger.carry import carry, seed
 from coderouter_core.ledger.folders import gate, make_folder
 from coderouter_core.ledger.hold import Ask, admit
 from coderouter_core.ledger.owners import Owners, Seized
-from coderouter_core.ledger.recovery import prune, recover, registered, settle_dead
+from coderouter_core.ledger.recovery import MONTH_S, prune, recover, registered, settle_dead
 from coderouter_core.ledger.schema import connect, is_damage, set_aside
 from coderouter_core.model import Clock
 
@@ -38,8 +38,16 @@ class News:
 class Store:
     """One process's connection. Used by one thread at a time; an error leaves it closed."""
 
-    def __init__(self, path: Path, owners: Owners, clock: Clock, tell: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        owners: Owners,
+        clock: Clock,
+        tell: Callable[[str, str], None],
+        retention_months: int = 13,
+    ) -> None:
         self.path = path
+        self._kept_s = retention_months * MONTH_S
         self._owners = owners
         self._clock = clock
         self._tell = tell
@@ -104,7 +112,7 @@ class Store:
         """Take over what dead processes left, and drop what is older than it is kept."""
         with self._writing() as (db, left):
             self._recover(db, {*registered(db), *self._owners.listed()}, left)
-            prune(db, self._now())
+            prune(db, self._now(), self._kept_s)
 
     def finish(self) -> None:
         """The last transaction of this process: nothing of it stays in flight."""

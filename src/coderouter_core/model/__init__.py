@@ -1,6 +1,7 @@
 """Every value that crosses a boundary of the house: frozen, typed, without behaviour that acts."""
 
 from coderouter_core.model.attempt import Answer, Attempt, Call, Limits, Outcome
+from coderouter_core.model.choice import Choice, ChosenBy
 from coderouter_core.model.config import AuthKey, AutoRouter, Config, Settings
 from coderouter_core.model.provider import (
     Capabilities,
@@ -12,9 +13,11 @@ from coderouter_core.model.provider import (
     Scope,
 )
 from coderouter_core.model.request import Dialect, Operation, Request
+from coderouter_core.model.rough import rough_prompt, rough_tokens, size_of
 from coderouter_core.model.seams import Adapter, Clock, Ledger, Router, StreamFilter
+from coderouter_core.model.spending import Spender, month_of, spending
 from coderouter_core.model.stream import Block, Fault, StreamEvent
-from coderouter_core.model.usage import Cost, Usage
+from coderouter_core.model.usage import CacheOutcome, Cost, Usage, cache_outcome
 from coderouter_core.model.verdicts import (
     Demotion,
     Drop,
@@ -31,8 +34,11 @@ __all__ = [
     "AuthKey",
     "AutoRouter",
     "Block",
+    "CacheOutcome",
     "Call",
     "Capabilities",
+    "Choice",
+    "ChosenBy",
     "Clock",
     "Config",
     "Cost",
@@ -57,7 +63,14 @@ __all__ = [
     "Rule",
     "Scope",
     "Settings",
+    "Spender",
     "StreamEvent",
     "StreamFilter",
     "Usage",
+    "cache_outcome",
+    "month_of",
+    "rough_prompt",
+    "rough_tokens",
+    "size_of",
+    "spending",
 ]

@@ -19,6 +19,12 @@ class AuthKey:
     name: str
     env: str | None = None
     sha256: str | None = None
+    options: Mapping[type, Any] = field(factory=dict, repr=False, eq=False)
+
+    def option(self, cls: type[T]) -> T:
+        """The values of a plugin's keys on this entry of ``auth.keys``, its defaults where the file says nothing."""
+        found = self.options.get(cls)
+        return found if found is not None else cls()
 
 
 @frozen
@@ -50,7 +56,8 @@ class Config:
     """Everything the router was told. `mode_source` is ``env`` when CODEROUTER_MODE chose `default_profile`.
 
     `default_profile` is ``auto`` when rules choose. `ledger_url` is ``memory:`` or ``sqlite:PATH``;
-    empty means the default place. `source` names the file it came from, for people.
+    empty means the default place. `ledger_on_failure` says what becomes of budgets while the ledger's store is down.
+    `source` names the file it came from, for people; `places` are lines and columns in it, by path.
     """
 
     providers: tuple[Provider, ...]
@@ -61,9 +68,12 @@ class Config:
     settings: Settings = Settings()
     auth_keys: tuple[AuthKey, ...] = ()
     ledger_url: str = ""
+    ledger_retention_months: int = 13
+    ledger_on_failure: Literal["open", "closed"] = "open"
     plugins_disabled: tuple[str, ...] = ()
     mode_source: str = "config"
     source: str = ""
+    places: Mapping[str, tuple[int, int]] = field(factory=dict, repr=False)
     options: Mapping[type, Any] = field(factory=dict, repr=False)
 
     def option(self, cls: type[T]) -> T:

@@ -22,6 +22,7 @@ class Scope(StrEnum):
     COST = "cost"
     PROFILE = "profile"
     RULE = "rule"
+    KEY = "key"
 
 
 @frozen

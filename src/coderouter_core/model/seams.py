@@ -85,7 +85,8 @@ class Ledger(Protocol):
         """Record that the attempt begins. On disk when this returns, should the process die."""
 
     def settle(self, attempt: Attempt) -> None:
-        """Record how the attempt ended."""
+        """Record how the attempt ended, and add what it cost to the spending (see `spending`) of its provider, its
+        profile and its client key, in one step. Once for each attempt."""
 
     def trace(self, request_id: str, facts: Mapping[str, Any]) -> None:
         """Record the way a request took."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from attrs import frozen
 
 
@@ -49,6 +51,25 @@ class Usage:
 
 
 NOTHING = Usage()
+
+
+class CacheOutcome(StrEnum):
+    """What became of a prompt cache in one answer."""
+
+    UNKNOWN = "unknown"
+    HIT = "cache_hit"
+    CREATION = "cache_creation"
+    NONE = "no_cache"
+
+
+def cache_outcome(usage: Usage) -> CacheOutcome:
+    """What `usage` tells of the cache; unknown where the upstream counted nothing at all."""
+    if usage.cache_read:
+        return CacheOutcome.HIT
+    if usage.cache_write:
+        return CacheOutcome.CREATION
+    counted = usage.reported and (usage.input or usage.output)
+    return CacheOutcome.NONE if counted else CacheOutcome.UNKNOWN
 
 
 @frozen

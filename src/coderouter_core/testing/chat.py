@@ -73,7 +73,10 @@ def usage(reply: Reply) -> dict[str, Any]:
         "prompt_tokens": told.prompt,
         "completion_tokens": told.output,
         "total_tokens": told.prompt + told.output,
-        "prompt_tokens_details": {"cached_tokens": told.cache_read},
+        "prompt_tokens_details": {
+            "cached_tokens": told.cache_read,
+            **({"cache_write_tokens": told.cache_write} if told.cache_write else {}),
+        },
         "completion_tokens_details": {"reasoning_tokens": told.reasoning},
     }
 

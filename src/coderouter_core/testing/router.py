@@ -27,7 +27,7 @@ def make_router(
     *plugins: Any,
     script: Script | None = None,
     clock: Clock | None = None,
-    ledger: Ledger | None = None,
+    ledger: Ledger | Mapping[str, Any] | None = None,
     profile: Mapping[str, Any] | None = None,
     providers: Mapping[str, Mapping[str, Any]] | None = None,
     environ: Mapping[str, str] | None = None,
@@ -40,11 +40,14 @@ def make_router(
     keys by provider, and `config` top-level keys. All of it is read as ``providers.yaml`` is, so what is
     wrong is told by a `ConfigError`; `environ` is the environment that is read with it.
 
-    The ledger is in memory, and nothing of the user's own configuration is read.
+    The ledger is in memory unless `ledger` is another one, or holds keys of ``ledger:``; and nothing of the
+    user's own configuration is read.
     """
     scripts = [part for part in (script, *plugins) if isinstance(part, Script)]
     if len(scripts) != 1:
         raise TypeError(f"a router under test needs one Script, not {len(scripts)}")
+    if isinstance(ledger, Mapping):
+        config["ledger"], ledger = {"url": "memory:", **ledger}, None
     recorder = Recorder()
     named = [
         *(_named(plugin) for plugin in plugins if not isinstance(plugin, Script)),

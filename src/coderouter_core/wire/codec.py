@@ -66,12 +66,14 @@ class Lane(Protocol):
     `done`: its very last frame came (``message_stop``, ``[DONE]``). `steps` counts events other than pings and unknown
     frames, so that a caller can see progress. `fault`: the upstream said an error, or something
     that is not the dialect; nothing after it is passed on. `usage`: the larger value of each field so far.
+    `size`: UTF-8 bytes of text, thinking and tool arguments so far, to tell tokens from where `usage` does not.
     """
 
     content: bool
     stopped: bool
     done: bool
     steps: int
+    size: int
     fault: Fault | None
     stop_reason: str
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from operator import is_not
 
-from coderouter_core.model import Fault, StreamEvent, StreamFilter, Usage
+from coderouter_core.model import Fault, StreamEvent, StreamFilter, Usage, size_of
 from coderouter_core.model.usage import NOTHING
 from coderouter_core.wire import faults
 from coderouter_core.wire.codec import Reader, Writer
@@ -28,6 +28,7 @@ class RelayLane(ABC):
         self.stopped = False
         self.done = False
         self.steps = 0
+        self.size = 0
         self.fault: Fault | None = None
         self.usage: Usage = NOTHING
         self.stop_reason = ""
@@ -96,6 +97,7 @@ class TranslatingLane:
         self.stopped = False
         self.done = False
         self.steps = 0
+        self.size = 0
         self.fault: Fault | None = None
         self.stop_reason = ""
         self._reader = reader
@@ -145,6 +147,10 @@ class TranslatingLane:
 
     def _frame(self, frame: bytes) -> bytes:
         events = self._reader.read(frame)
+        for event in events:
+            # Before the filters: what they take away was billed all the same.
+            if event.text:
+                self.size += size_of(event.text)
         if self._filters:
             passed = self._filtered(events)
             changed = len(passed) != len(events) or any(map(is_not, passed, events))

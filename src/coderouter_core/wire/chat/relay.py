@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from coderouter_core.model import Dialect, Fault
+from coderouter_core.model import Dialect, Fault, size_of
 from coderouter_core.wire import faults
 from coderouter_core.wire.chat.errors import DONE, error_frames
 from coderouter_core.wire.chat.usage import Tally
@@ -24,6 +24,21 @@ def said_error(chunk: dict[str, Any], frame: bytes) -> bool:
     if chunk.get("error") or chunk.get("object") == "error":
         return True
     return "choices" not in chunk and frame.startswith(b"event:") and fields(frame)[0] == "error"
+
+
+def size_of_delta(delta: dict[str, Any]) -> int:
+    """The bytes of what a delta says: text, thinking and the arguments of calls."""
+    size = 0
+    for key in TEXTS:
+        text = delta.get(key)
+        if text:
+            size += size_of(text if isinstance(text, str) else str(text))
+    calls = delta.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        arguments = table(table(call).get("function")).get("arguments")
+        if arguments:
+            size += size_of(arguments if isinstance(arguments, str) else str(arguments))
+    return size
 
 
 def names_a_call(delta: dict[str, Any]) -> bool:
@@ -85,8 +100,10 @@ class ChatRelay(RelayLane):
         index = count(choice.get("index"))
         self._begun.add(index)
         delta = choice.get("delta")
-        if isinstance(delta, dict) and not (self.content and self._called):
-            self._delta(delta)
+        if isinstance(delta, dict):
+            self.size += size_of_delta(delta)
+            if not (self.content and self._called):
+                self._delta(delta)
         finish = choice.get("finish_reason")
         if not isinstance(finish, str) or not finish:
             return True

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from coderouter_core.model import Dialect
+from coderouter_core.model import Dialect, size_of
 from coderouter_core.wire import faults
 from coderouter_core.wire.lanes import RelayLane
 from coderouter_core.wire.messages.errors import error_frames
@@ -35,8 +35,7 @@ class MessagesRelay(RelayLane):
         kind = event.get("type") or fields(frame)[0]
         if kind == "content_block_delta":
             self.steps += 1
-            if not self.content:
-                self.content = _says_something(event.get("delta"))
+            self._delta(event.get("delta"))
             return True
         return self._other(kind, event)
 
@@ -63,12 +62,19 @@ class MessagesRelay(RelayLane):
             self.steps -= 1
         return True
 
+    def _delta(self, delta: Any) -> None:
+        if not isinstance(delta, dict):
+            return
+        text = delta.get("text") or delta.get("thinking")
+        if text:
+            self.content = True
+        else:
+            text = delta.get("partial_json")
+        if isinstance(text, str):
+            self.size += size_of(text)
+
     def _due(self) -> bytes:
         return STOP
-
-
-def _says_something(delta: Any) -> bool:
-    return isinstance(delta, dict) and bool(delta.get("text") or delta.get("thinking"))
 
 
 def _is_content(block: dict[str, Any]) -> bool:
