@@ -76,7 +76,11 @@ class Endpoint:
         """POST the call's body. Raises `UpstreamError` of kind ``transport`` or ``timeout``."""
         accept = b"text/event-stream" if call.stream else b"application/json"
         length = str(len(call.body)).encode()
-        pairs = [(b"accept", accept), (b"content-length", length)]
+        pairs = [
+            (b"accept", accept),
+            (b"content-length", length),
+            (b"via", call.via.encode("latin-1", "replace")),
+        ]
         return await self._send("POST", headers, pairs, call.body, call.limits)
 
     async def get(self, headers: Mapping[str, str] = _NO_HEADERS, limits: Limits | None = None) -> Answer:

@@ -174,3 +174,19 @@ def test_counting_needs_neither_max_tokens_nor_metadata(router: ServedRouter) ->
 
 def test_a_count_that_cannot_be_made_is_a_400(router: ServedRouter) -> None:
     assert router.client.post("/v1/messages/count_tokens", json={"messages": "x"}).status_code == 400
+
+
+def test_routers_that_point_in_a_circle_are_told_so(router: ServedRouter) -> None:
+    body = {"model": "m", "max_tokens": 9, "messages": TURNS}
+
+    answer = router.client.post("/v1/messages", json=body, headers={"via": ", ".join(["1.1 coderouter"] * 4)})
+
+    assert (answer.status_code, "point in a circle" in answer.json()["error"]["message"]) == (508, True)
+
+
+def test_every_router_on_the_way_is_named_to_the_next() -> None:
+    router = make_router(Script(only="hello"))
+
+    router.ask(headers={"via": "1.1 proxy"})
+
+    assert router.upstreams["only"].calls[0].headers["via"] == "1.1 proxy, 1.1 coderouter"

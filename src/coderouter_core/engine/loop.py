@@ -45,6 +45,7 @@ from coderouter_core.model import (
     Settings,
     Usage,
 )
+from coderouter_core.model.attempt import VIA
 from coderouter_core.model.usage import NOTHING
 
 #: Seconds, where the configuration says nothing (the sources stand in docs/reference/limits.md).
@@ -209,6 +210,7 @@ class Engine:
             request.stream,
             limits(provider, profile, stream=request.stream),
             {name: value for name, value in request.headers.items() if name.startswith("anthropic-")},
+            f"{came}, {VIA}" if (came := request.headers.get("via")) else VIA,
         )
         record = Attempt(
             id=uuid.uuid4().hex,
