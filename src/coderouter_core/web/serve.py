@@ -13,6 +13,7 @@ from hypercorn.config import Config as Hypercorn
 
 from coderouter_core.errors import CodeRouterError
 from coderouter_core.router import CodeRouter
+from coderouter_core.web import connections
 from coderouter_core.web.app import make_app
 from coderouter_core.web.security import MOST_HEADERS
 
@@ -69,6 +70,7 @@ async def serve(
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(NotImplementedError):
                 loop.add_signal_handler(number, _told_to_stop, router, stop)
+    connections.mend()
     await router.start()
     try:
         server = asyncio.create_task(
