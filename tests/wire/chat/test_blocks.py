@@ -82,6 +82,11 @@ def calls(*entries: Entry) -> list[tuple[str, str, str]]:
             id="the-whole-call-once-more",
         ),
         pytest.param(
+            [entry(piece, index=0, identity="i", name="f") for piece in ('{"', '{"', '":1}')],
+            [("i", "f", '{"{"":1}')],
+            id="two-pieces-alike",
+        ),
+        pytest.param(
             [entry('{"a"', index=0, identity="i", name="f"), entry(":1}", index=0, identity="j")],
             [("i", "f", '{"a":1}')],
             id="a-new-id-for-every-piece",

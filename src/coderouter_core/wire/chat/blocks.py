@@ -27,13 +27,13 @@ class _Part:
     held: list[str] = field(factory=list)
     begun: bool = False
     over: bool = False
-    _size: int = 0
+    size: int = 0
     _incomplete_at: int = 0
 
     def take(self, text: str) -> None:
         if self.block == "tool_call":
             self.pieces.append(text)
-            self._size += len(text)
+            self.size += len(text)
 
     @property
     def arguments(self) -> str:
@@ -43,12 +43,12 @@ class _Part:
         """Whether nothing can follow: a text ends where another block begins, a call where its JSON does."""
         if self.block != "tool_call":
             return True
-        if self._size <= self._incomplete_at * _GROWN or not self.pieces[-1].rstrip().endswith("}"):
+        if self.size <= self._incomplete_at * _GROWN or not self.pieces[-1].rstrip().endswith("}"):
             return False
         try:
             orjson.loads(self.arguments)
         except orjson.JSONDecodeError:
-            self._incomplete_at = self._size
+            self._incomplete_at = self.size
             return False
         return True
 
@@ -92,9 +92,8 @@ class Blocks:
             return self._begin(part, piece, frame)
         self._last = part
         part.name = part.name or name
-        if said and said == part.said and piece and piece == part.arguments:
-            # The whole call once more, at its end.
-            piece = ""
+        if _is_again(part, said, piece):
+            return []
         return self._piece(part, piece, frame)
 
     def whole(self) -> bool:
@@ -181,9 +180,14 @@ def _is_next(part: _Part, said: str, name: str, piece: str) -> bool:
     """
     if name and part.name and (name != part.name or (said and said != part.said)):
         return True
-    if not piece.lstrip().startswith("{") or (said and said == part.said and piece == part.arguments):
+    return piece.lstrip().startswith("{") and not _is_again(part, said, piece) and part.complete()
+
+
+def _is_again(part: _Part, said: str, piece: str) -> bool:
+    """Whether an entry is the whole call once more, as some servers send it at the end."""
+    if not said or said != part.said or not piece or len(piece) != part.size:
         return False
-    return part.complete()
+    return piece == part.arguments and part.complete()
 
 
 def _arguments(value: Any) -> str:

@@ -113,7 +113,7 @@ class MessagesReader:
         delta = event.get("delta")
         if self._foreign or not isinstance(delta, dict):
             return []
-        block, key = _DELTAS.get(delta.get("type") or "", (None, ""))
+        block, key = _DELTAS.get(_string(delta.get("type")), (None, ""))
         if block is None:
             self._signature = _string(delta.get("signature")) or self._signature
             return []
@@ -140,7 +140,7 @@ class MessagesReader:
 
     def _message_delta(self, event: dict[str, Any], frame: bytes) -> list[StreamEvent]:
         events: list[StreamEvent] = []
-        if usage := event.get("usage"):
+        if isinstance(usage := event.get("usage"), dict) and usage:
             self.usage = merged(usage, self.usage)
             events.append(StreamEvent("usage", usage=self.usage, frame=frame))
         delta = table(event.get("delta"))
