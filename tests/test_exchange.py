@@ -91,7 +91,7 @@ def test_a_path_is_joined_to_the_base(base_url: str, path: str, url: str) -> Non
         "/v1",
         "http://[::1/v1",
         "http://up:eighty/v1",
-        "http://a b/",
+        "http://a\u200db/v1",
     ],
 )
 def test_a_base_that_is_no_address_is_a_mistake_of_the_configuration(base_url: str) -> None:
@@ -126,6 +126,7 @@ def test_a_call_goes_out_with_these_headers() -> None:
         "content-type": "application/json",
         "x-fixed": "1",
         "accept": "application/json",
+        "via": "1.1 coderouter",
         "content-length": "13",
         "authorization": "Bearer k",
     }

@@ -105,8 +105,14 @@ BAD = [
     pytest.param(b"{}", "messages", id="no-messages"),
     pytest.param(b'{"max_tokens":9,"messages":"x"}', "messages", id="messages-a-string"),
     pytest.param(b'{"max_tokens":9,"messages":[]}', "messages", id="no-turns"),
-    pytest.param(b'{"max_tokens":9,"messages":[{"role":"bogus","content":"x"}]}', "messages.0.role", id="bogus-role"),
-    pytest.param(b'{"max_tokens":9,"stream":"yes","messages":[{"role":"user","content":"x"}]}', "stream", id="stream-a-string"),
+    pytest.param(
+        b'{"max_tokens":9,"messages":[{"role":"bogus","content":"x"}]}', "messages.0.role", id="bogus-role"
+    ),
+    pytest.param(
+        b'{"max_tokens":9,"stream":"yes","messages":[{"role":"user","content":"x"}]}',
+        "stream",
+        id="stream-a-string",
+    ),
 ]
 
 
@@ -142,7 +148,10 @@ def count(router: ServedRouter, **body: Any) -> int:
 
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string", "description": "where " * 40}}}
-CALL = {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "look", "input": {"city": "Oslo " * 40}}]}
+CALL = {
+    "role": "assistant",
+    "content": [{"type": "tool_use", "id": "t1", "name": "look", "input": {"city": "Oslo " * 40}}],
+}
 RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "rain " * 40}]}
 
 

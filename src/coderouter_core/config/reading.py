@@ -20,7 +20,7 @@ from coderouter_core.model import Option, Scope
 T = TypeVar("T")
 
 
-@define(slots=False)
+@define
 class Reading:
     """`active` and `idle` are the options of plugins that are switched on and off;
     `disabled` says of each name that is switched off where that is written."""

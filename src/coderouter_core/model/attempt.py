@@ -11,7 +11,6 @@ from coderouter_core.model.provider import Profile, Provider
 from coderouter_core.model.request import Dialect, Operation
 from coderouter_core.model.usage import NOTHING, Cost, Usage
 
-
 #: Our own entry in a ``via`` header (RFC 9110, section 7.6.3).
 VIA = "1.1 coderouter"
 
