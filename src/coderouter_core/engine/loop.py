@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from attrs import define, evolve, field
@@ -23,6 +22,7 @@ from coderouter_core.engine.outgoing import outgoing
 from coderouter_core.errors import RequestError, UpstreamError
 from coderouter_core.events import Events
 from coderouter_core.hooks import Hooks, Said
+from coderouter_core.ids import new_id
 from coderouter_core.model import (
     Adapter,
     Attempt,
@@ -213,7 +213,7 @@ class Engine:
             f"{came}, {VIA}" if (came := request.headers.get("via")) else VIA,
         )
         record = Attempt(
-            id=uuid.uuid4().hex,
+            id=new_id(),
             request_id=request.id,
             profile=profile,
             provider=provider,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import Mapping
 
 from coderouter_core.engine import Client, Report
 from coderouter_core.errors import PluginError, RequestError
 from coderouter_core.events import current_request
+from coderouter_core.ids import new_id
 from coderouter_core.model import Dialect, Fault, Operation, Request
 from coderouter_core.model.attempt import VIA
 from coderouter_core.router import CodeRouter
@@ -32,7 +32,7 @@ MOST_HOPS = 4
 
 
 def request_id() -> str:
-    return f"req_{uuid.uuid4().hex}"
+    return f"req_{new_id()}"
 
 
 def id_headers(identity: str) -> dict[str, str]:

@@ -138,6 +138,16 @@ def test_a_later_call_waits_while_the_earlier_is_not_whole() -> None:
     assert (these.call(entry("{}", index=1, identity="j", name="g"), FRAME), these.holding) == ([], True)
 
 
+def test_what_a_later_call_held_leaves_as_soon_as_the_earlier_ends() -> None:
+    these = blocks()
+    these.call(entry("{", index=0, identity="i", name="f"), FRAME)
+    these.call(entry('{"held"', index=1, identity="j", name="g"), FRAME)
+    these.call(entry("}", index=0), FRAME)
+
+    events = these.call(entry("{", index=2, identity="k", name="h"), FRAME)
+    assert [event.text for event in events] == ["", "", '{"held"']
+
+
 def test_what_was_held_carries_no_frame() -> None:
     these = blocks()
     these.call(entry("{", index=0, identity="i", name="f"), FRAME)

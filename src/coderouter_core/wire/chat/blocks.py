@@ -10,6 +10,7 @@ from attrs import define, field
 
 from coderouter_core.model import Block, StreamEvent
 from coderouter_core.wire.ids import Mint, call_id
+from coderouter_core.wire.lenient import string
 
 #: A call that was found incomplete is looked at again when it has grown by this factor, which keeps the cost linear.
 _GROWN = 1.25
@@ -34,6 +35,11 @@ class _Part:
         if self.block == "tool_call":
             self.pieces.append(text)
             self.size += len(text)
+
+    @property
+    def nameable(self) -> bool:
+        """Whether it can begin: a call cannot before its name is known."""
+        return bool(self.name) or self.block != "tool_call"
 
     @property
     def arguments(self) -> str:
@@ -81,7 +87,7 @@ class Blocks:
         """One entry of a delta's ``tool_calls``."""
         function = entry.get("function")
         function = function if isinstance(function, dict) else entry
-        said, name = _string(entry.get("id")), _string(function.get("name"))
+        said, name = string(entry.get("id")), string(function.get("name"))
         piece = _arguments(function.get("arguments"))
         index = entry.get("index")
         part = self._meant(index, said, name)
@@ -135,7 +141,7 @@ class Blocks:
         if part.over:
             return []
         part.take(text)
-        if self._queue[0] is not part or (part.block == "tool_call" and not part.name):
+        if self._queue[0] is not part or not part.nameable:
             part.held.append(text)
             self.holding = True
             return []
@@ -159,16 +165,12 @@ class Blocks:
         part = self._queue.popleft()
         part.over = True
         events: list[StreamEvent] = []
-        if not part.begun and (part.name or part.block != "tool_call"):
+        if not part.begun and part.nameable:
             events, frame = self._opened(part, "", None), None
         if part.begun:
             events.append(StreamEvent("block_stop", self._count, part.block, frame=frame))
             self._count += 1
-        if (
-            self._queue
-            and (following := self._queue[0]).held
-            and (following.name or following.block != "tool_call")
-        ):
+        if self._queue and (following := self._queue[0]).held and following.nameable:
             events += self._opened(following, "", None)
         return events
 
@@ -195,7 +197,3 @@ def _arguments(value: Any) -> str:
     if isinstance(value, str):
         return value
     return "" if value is None else orjson.dumps(value).decode()
-
-
-def _string(value: Any) -> str:
-    return value if isinstance(value, str) else ""
