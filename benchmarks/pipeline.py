@@ -1,9 +1,10 @@
 """Where the time of one request goes: the router in this process, under a profiler, with real load.
 
-    python benchmarks/pipeline.py [tiny|60k|stream] [--seconds 3] [--translated] [--top 40] [--tool cprofile|pyinstrument]
+    python benchmarks/pipeline.py [tiny|60k|stream] [--seconds 3] [--translated] [--top 40]
 
-cProfile counts calls and adds its own cost to each, so that small functions look dearer than they
-are; pyinstrument (which must be installed) looks at the stack a thousand times a second instead.
+cProfile adds its own cost to every call, so that small functions look dearer than they are; what
+it is good for is what is called how often, and which of two is the larger. A coroutine counts as
+called each time it goes on.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import cProfile
-import importlib
 import multiprocessing
 import os
 import pstats
@@ -48,37 +48,16 @@ def load(kind: str, dialect: str, core: int, home: str, port: int, seconds: int)
     return seconds * answers.per_second(port, path, body, seconds, Path(home))
 
 
-class CProfile:
-    """Own time of every function, for each request."""
-
-    def __init__(self) -> None:
-        self._profile = cProfile.Profile()
-        self.start, self.stop = self._profile.enable, self._profile.disable
-
-    def show(self, count: float, top: int) -> None:
-        stats: Any = pstats.Stats(self._profile)
-        rows = sorted(stats.stats.items(), key=lambda item: item[1][2], reverse=True)
-        total = sum(figures[2] for _, figures in rows)
-        print(f"{total / count * 1e6:.1f} µs each in all, as the profiler sees it\n")
-        print("   own µs    all µs   calls   where")
-        for place, (_, calls, own, along, _) in rows[:top]:
-            each = f"{own / count * 1e6:9.2f} {along / count * 1e6:9.2f} {calls / count:7.2f}"
-            print(f"{each}   {_shown(place)}")
-
-
-class Pyinstrument:
-    """Samples of the stack."""
-
-    def __init__(self) -> None:
-        try:
-            profiler = importlib.import_module("pyinstrument").Profiler
-        except ImportError:
-            raise NotRun("pyinstrument is not installed; run: pip install pyinstrument") from None
-        self._profiler = profiler(interval=0.001, async_mode="disabled")
-        self.start, self.stop = self._profiler.start, self._profiler.stop
-
-    def show(self, count: float, top: int) -> None:  # noqa: ARG002
-        print(self._profiler.output_text(flat=True, show_all=True))
+def show(profile: cProfile.Profile, count: float, top: int) -> None:
+    """The functions with the most own time, for each of `count` requests or chunks."""
+    stats: Any = pstats.Stats(profile)
+    rows = sorted(stats.stats.items(), key=lambda item: item[1][2], reverse=True)
+    total = sum(figures[2] for _, figures in rows)
+    print(f"{total / count * 1e6:.1f} µs each in all, as the profiler sees it\n")
+    print("   own µs    all µs   calls   where")
+    for place, (_, calls, own, along, _) in rows[:top]:
+        each = f"{own / count * 1e6:9.2f} {along / count * 1e6:9.2f} {calls / count:7.2f}"
+        print(f"{each}   {_shown(place)}")
 
 
 def _shown(place: tuple[str, int, str]) -> str:
@@ -89,7 +68,7 @@ def _shown(place: tuple[str, int, str]) -> str:
 
 
 async def profiled(
-    router: CodeRouter, tool: CProfile | Pyinstrument, work: Callable[[int, int], float], seconds: int
+    router: CodeRouter, profile: cProfile.Profile, work: Callable[[int, int], float], seconds: int
 ) -> float:
     """Serve, warm up, and serve again under the profiler. What was served in that time."""
     listening = listen(HOST, 0)
@@ -101,9 +80,9 @@ async def profiled(
         # Spawned, not forked: the child must not hold this process's loop and sockets.
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
             await loop.run_in_executor(pool, work, port, WARM_UP_S)
-            tool.start()
+            profile.enable()
             served = await loop.run_in_executor(pool, work, port, seconds)
-            tool.stop()
+            profile.disable()
     finally:
         stop.set()
         await serving
@@ -115,27 +94,24 @@ def main() -> int:
     parser.add_argument("kind", nargs="?", choices=["tiny", "60k", "stream"], default="tiny")
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--translated", action="store_true", help="ask in messages, of a provider in chat")
-    parser.add_argument("--top", type=int, default=40, help="functions shown (cprofile)")
-    parser.add_argument("--tool", choices=["cprofile", "pyinstrument"], default="cprofile")
+    parser.add_argument("--top", type=int, default=40, help="functions shown")
     asked = parser.parse_args()
     dialect = "messages" if asked.translated else "chat"
+    profile = cProfile.Profile()
     try:
-        tool = CProfile() if asked.tool == "cprofile" else Pyinstrument()
         cores = Cores.of_this_machine()
         with tempfile.TemporaryDirectory(prefix="coderouter-bench-") as name:
-            count = _run(Path(name), cores, tool, asked.kind, dialect, asked.seconds)
+            count = _run(Path(name), cores, profile, asked.kind, dialect, asked.seconds)
     except NotRun as reason:
         print(f"not run: {reason}", file=sys.stderr)
         return 2
     what = "chunks" if asked.kind == "stream" else "requests"
-    print(f"{asked.kind}, {dialect} to chat: {count:,.0f} {what} in {asked.seconds} s under {asked.tool}")
-    tool.show(count, asked.top)
+    print(f"{asked.kind}, {dialect} to chat: {count:,.0f} {what} in {asked.seconds} s")
+    show(profile, count, asked.top)
     return 0
 
 
-def _run(
-    home: Path, cores: Cores, tool: CProfile | Pyinstrument, kind: str, dialect: str, seconds: int
-) -> float:
+def _run(home: Path, cores: Cores, profile: cProfile.Profile, kind: str, dialect: str, seconds: int) -> float:
     flat = measures.FLAT_CHUNKS
     behind = (
         streaming_upstream(home, cores.load, flat, 0)
@@ -148,18 +124,18 @@ def _run(
         try:
             router = from_file(router_config(home, upstream), dict(os.environ)).router([log])
             work = partial(load, kind, dialect, cores.load, str(home))
-            return float(_served(router, tool, work, seconds))
+            return float(_served(router, profile, work, seconds))
         finally:
             log.close()
 
 
 def _served(
-    router: CodeRouter, tool: CProfile | Pyinstrument, work: Callable[[int, int], float], seconds: int
+    router: CodeRouter, profile: cProfile.Profile, work: Callable[[int, int], float], seconds: int
 ) -> float:
     served: list[float] = []
 
     async def main() -> None:
-        served.append(await profiled(router, tool, work, seconds))
+        served.append(await profiled(router, profile, work, seconds))
 
     run(main)
     return served[0]

@@ -51,8 +51,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="coderouter-bench-") as home:
         plan = measures.Plan(cores, asked.seconds, asked.translated, Path(home))
         rows, missing = _measured(plan, asked.only)
-    print()
-    print(render(rows))
+    if rows:
+        print(f"\n{render(rows)}")
     for name, said in missing.items():
         print(f"\nnot run: {name}: {said}")
     if asked.json is not None:

@@ -83,7 +83,16 @@ def test_a_path_is_joined_to_the_base(base_url: str, path: str, url: str) -> Non
 
 @pytest.mark.parametrize(
     "base_url",
-    ["", "localhost:11434/v1", "ftp://up/v1", "http:///v1", "/v1", "http://[::1/v1", "http://up:eighty/v1"],
+    [
+        "",
+        "localhost:11434/v1",
+        "ftp://up/v1",
+        "http:///v1",
+        "/v1",
+        "http://[::1/v1",
+        "http://up:eighty/v1",
+        "http://a\u200db/v1",
+    ],
 )
 def test_a_base_that_is_no_address_is_a_mistake_of_the_configuration(base_url: str) -> None:
     with pytest.raises(ConfigError, match="base_url must be http://HOST"):
@@ -117,6 +126,7 @@ def test_a_call_goes_out_with_these_headers() -> None:
         "content-type": "application/json",
         "x-fixed": "1",
         "accept": "application/json",
+        "via": "1.1 coderouter",
         "content-length": "13",
         "authorization": "Bearer k",
     }
@@ -280,6 +290,11 @@ def test_a_transport_that_does_not_say_where_is_told_by_the_place() -> None:
 
     with pytest.raises(UpstreamError, match=r"^api\.example\.com:443: ReadError$"):
         asyncio.run(Endpoint(Terse(), "https://user:secret@api.example.com/v1").post(a_call()))
+
+
+def test_the_place_of_a_numeric_address_is_readable() -> None:
+    with pytest.raises(UpstreamError, match=r"^connection refused by \[::1\]:1$|cannot be reached"):
+        asyncio.run(Endpoint(HttpTransport(), "http://[::1]:1/").post(a_call()))
 
 
 def test_the_first_byte_may_take_longer_than_silence_later() -> None:

@@ -25,7 +25,9 @@ PATIENCE_S = 20.0
 
 
 @contextmanager
-def running(folder: Path, upstream: Upstream, **config: object) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def running(
+    folder: Path, upstream: Upstream, **config: object
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """`coderouter serve` in a process of its own, with its ledger in `folder`, and its URL."""
     written = {
         "providers": [{"name": "up", "base_url": f"{upstream.url}/v1", "model": "m"}],
@@ -121,7 +123,11 @@ def test_an_answer_that_outlives_the_drain_ends_with_an_error_event(tmp_path: Pa
             process.send_signal(signal.SIGTERM)
             whole = first + b"".join(pieces)
 
-        assert (whole.count(b"event: error"), b"message_stop" in whole, process.wait(PATIENCE_S)) == (1, False, 0)
+        assert (whole.count(b"event: error"), b"message_stop" in whole, process.wait(PATIENCE_S)) == (
+            1,
+            False,
+            0,
+        )
 
 
 def test_a_draining_router_takes_no_new_requests(tmp_path: Path) -> None:

@@ -71,7 +71,11 @@ def test_anthropic_text(wire: Any, stream: bool) -> None:
 
     message = ask_anthropic(router, stream=stream)
 
-    assert (message.content[0].text, message.stop_reason, message.usage.output_tokens) == ("Grüße 🎉", "end_turn", 57)  # type: ignore[union-attr]
+    assert (message.content[0].text, message.stop_reason, message.usage.output_tokens) == (
+        "Grüße 🎉",
+        "end_turn",
+        57,
+    )  # type: ignore[union-attr]
 
 
 @every_wire
@@ -94,8 +98,17 @@ def test_anthropic_tool_results_reach_the_upstream(wire: Any) -> None:
     router = make_router(Script(only=wire("fine")))
     turns = [
         *HI,
-        {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "a"}}]},
-        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "RAIN"}, {"type": "text", "text": "AND?"}]},
+        {
+            "role": "assistant",
+            "content": [{"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "a"}}],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "toolu_1", "content": "RAIN"},
+                {"type": "text", "text": "AND?"},
+            ],
+        },
     ]
 
     ask_anthropic(router, stream=False, messages=turns, tools=[TOOL])
@@ -109,7 +122,11 @@ def test_anthropic_images_reach_the_upstream(wire: Any) -> None:
     router = make_router(Script(only=wire("fine")))
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
 
-    ask_anthropic(router, stream=False, messages=[{"role": "user", "content": [image, {"type": "text", "text": "what"}]}])
+    ask_anthropic(
+        router,
+        stream=False,
+        messages=[{"role": "user", "content": [image, {"type": "text", "text": "what"}]}],
+    )
 
     (block, _) = router.upstreams["only"].calls[0].body["messages"][0]["content"]
     assert block in (image, {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}})
@@ -144,10 +161,15 @@ def test_openai_images_reach_the_upstream(wire: Any) -> None:
     router = make_router(Script(only=wire("fine")))
     part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
 
-    ask_openai(router, stream=False, messages=[{"role": "user", "content": [{"type": "text", "text": "what"}, part]}])
+    ask_openai(
+        router, stream=False, messages=[{"role": "user", "content": [{"type": "text", "text": "what"}, part]}]
+    )
 
     (_, block) = router.upstreams["only"].calls[0].body["messages"][0]["content"]
-    assert block in (part, {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}})
+    assert block in (
+        part,
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
+    )
 
 
 @every_wire
@@ -188,7 +210,9 @@ def test_errors_are_typed_as_if_nobody_stood_between(
 
 
 @every_wire
-@pytest.mark.parametrize("failure", [ErrorAfter(6), CutAfter(6), CutAfter(6, rst=True)], ids=["error", "cut", "reset"])
+@pytest.mark.parametrize(
+    "failure", [ErrorAfter(6), CutAfter(6), CutAfter(6, rst=True)], ids=["error", "cut", "reset"]
+)
 def test_a_stream_that_breaks_raises_in_both_sdks(wire: Any, failure: Any) -> None:
     router = make_router(Script(only=wire(failure)))
 
@@ -226,7 +250,10 @@ def test_every_anthropic_header_and_field_reaches_a_native_upstream() -> None:
     ant(router, default_headers=beta).messages.create(model="m", max_tokens=9, messages=HI, extra_body=extra)
 
     (call,) = router.upstreams["only"].calls
-    assert ({name: call.headers.get(name) for name in beta}, {key: call.body.get(key) for key in extra}) == (beta, extra)
+    assert ({name: call.headers.get(name) for name in beta}, {key: call.body.get(key) for key in extra}) == (
+        beta,
+        extra,
+    )
 
 
 def test_every_field_reaches_a_chat_upstream() -> None:

@@ -1,6 +1,7 @@
 """Who may import whom."""
 
 import ast
+import functools
 import tomllib
 from collections.abc import Iterator, Set
 from pathlib import Path
@@ -13,7 +14,7 @@ PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/*/pyproject.toml")
 
 VALUES = {"model", "errors", "events"}
 DECIDING = {*VALUES, "hookspecs", "hooks", "plugins", "config", "capabilities", "wire"}
-SERVING = {*DECIDING, "costs", "engine", "exchange", "ledger", "log", "router", "routing", "transport"}
+SERVING = {*DECIDING, "costs", "ids", "engine", "exchange", "ledger", "log", "router", "routing", "transport"}
 
 #: What each module or package of the core may import of the others.
 MAY_IMPORT: dict[str, Set[str]] = {
@@ -31,9 +32,10 @@ MAY_IMPORT: dict[str, Set[str]] = {
     "capabilities": {*VALUES, "config"},
     "ledger": VALUES,
     "costs": {"model"},
+    "ids": set(),
     "log": VALUES,
     "routing": {*VALUES, "hooks"},
-    "engine": {*VALUES, "hooks", "wire", "costs"},
+    "engine": {*VALUES, "hooks", "wire", "costs", "ids"},
     "router": SERVING - {"router"},
     "web": SERVING,
     "testing": {*SERVING, "web"},
@@ -60,12 +62,18 @@ def sources(*tops: Path) -> list[Path]:
     return sorted(path for path in found if not any(part.startswith(".") for part in path.parts))
 
 
+@functools.cache
 def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def imported(path: Path) -> Iterator[str]:
+@functools.cache
+def imported(path: Path) -> tuple[str, ...]:
     """Dotted names of all imports, lazy ones too; ``from a import b`` gives ``a.b``."""
+    return tuple(_imported(path))
+
+
+def _imported(path: Path) -> Iterator[str]:
     for node in ast.walk(parse(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

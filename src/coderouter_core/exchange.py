@@ -15,6 +15,7 @@ from coderouter_core import __version__
 from coderouter_core.errors import ConfigError, UpstreamError
 from coderouter_core.model import Answer, Call, Fault, Limits
 from coderouter_core.transport.decoding import Decoded, DecodingError
+from coderouter_core.transport.dialing import place
 
 #: An answer that is read as a whole (a list of models, a count) may be this large.
 MAX_JSON_BYTES = 16 * 1024 * 1024
@@ -32,17 +33,19 @@ def join_url(base_url: str, path: str) -> str:
     neither the host nor the query (its own query, if any, is added). Raises `ConfigError` for a
     base URL that is not http:// or https:// with a host.
     """
+    path, _, query = path.partition("?")
     try:
         base = urlsplit(base_url.strip())
-        usable = base.scheme in ("http", "https") and bool(base.hostname) and base.port != 0
-    except ValueError:  # brackets that do not match, a port that is no number
+        joined = re.sub(r"/{2,}", "/", f"{base.path}/{quote(path, safe=_PATH_SAFE)}")
+        query = "&".join(filter(None, (base.query, query)))
+        url = urlunsplit((base.scheme, base.netloc, joined, query, ""))
+        usable = base.scheme in ("http", "https") and bool(httpx.URL(url).host)
+    except (ValueError, httpx.InvalidURL):  # brackets that do not match, a port that is no number
         usable = False
     if not usable:
         shown = base_url.rpartition("@")[2]
         raise ConfigError(f"base_url must be http://HOST or https://HOST with a path, not {shown!r}")
-    path, _, query = path.partition("?")
-    joined = re.sub(r"/{2,}", "/", f"{base.path}/{quote(path, safe=_PATH_SAFE)}")
-    return urlunsplit((base.scheme, base.netloc, joined, "&".join(filter(None, (base.query, query))), ""))
+    return url
 
 
 class Endpoint:
@@ -59,7 +62,8 @@ class Endpoint:
         parsed = httpx.URL(url)
         self._basic = _basic_auth(parsed.userinfo)
         self._url = parsed.copy_with(userinfo=b"", fragment=None)
-        self._where = f"{parsed.host}:{parsed.port or (443 if parsed.scheme == 'https' else 80)}"
+        port = parsed.port or (443 if parsed.scheme == "https" else 80)
+        self._where = place(parsed.raw_host.decode("ascii"), port)
         self._headers = [
             (b"host", self._url.netloc),
             *_encoded(
@@ -76,7 +80,11 @@ class Endpoint:
         """POST the call's body. Raises `UpstreamError` of kind ``transport`` or ``timeout``."""
         accept = b"text/event-stream" if call.stream else b"application/json"
         length = str(len(call.body)).encode()
-        pairs = [(b"accept", accept), (b"content-length", length)]
+        pairs = [
+            (b"accept", accept),
+            (b"content-length", length),
+            (b"via", call.via.encode("latin-1", "replace")),
+        ]
         return await self._send("POST", headers, pairs, call.body, call.limits)
 
     async def get(self, headers: Mapping[str, str] = _NO_HEADERS, limits: Limits | None = None) -> Answer:

@@ -95,6 +95,7 @@ class Hooks:
                 for found in reversed(caller.get_hookimpls())
             ]
         self._match = self._table["match_rule"]
+        self._owners: dict[type, Implementation] = {}
         self._filter = self._table["filter_chain"]
         self._reorder = self._table["reorder_chain"]
         self._attempt = self._table["review_attempt"]
@@ -143,13 +144,17 @@ class Hooks:
     # ---- request
 
     def match_rule(self, condition: Any, request: Request) -> bool:
-        for each in self._match:
+        """Whether a condition holds. Who answered for its class once is the one to ask from then on."""
+        owner = self._owners.get(type(condition))
+        for each in self._match if owner is None else (owner,):
             try:
                 answer = each.call(condition, request)
             except Exception as error:
                 self._failed(each, "match_rule", error)
                 continue
             if answer is not None:
+                if owner is None:
+                    self._owners[type(condition)] = each
                 return bool(answer)
         return False
 

@@ -95,7 +95,7 @@ class CommandLine:
 
     def serve(self, *words: str | Path, **environ: str) -> Serving:
         """Start `coderouter serve` on a free port."""
-        process = self.start("serve", "--port", "0", *words, stderr=subprocess.PIPE, **environ)
+        process = self.start("serve", "--port", "0", *words, stdout=None, **environ)
         assert process.stderr
         return self.listen_to(process, process.stderr)
 
@@ -104,20 +104,14 @@ class CommandLine:
         self._heard.append(said)
         return Serving(process, said)
 
-    def start(
-        self,
-        *words: str | Path,
-        stdout: int | None = None,
-        stderr: int | None = None,
-        **environ: str,
-    ) -> subprocess.Popen[str]:
-        """Start a command, which does not outlive the test."""
+    def start(self, *words: str | Path, stdout: int | None = None, **environ: str) -> subprocess.Popen[str]:
+        """Start a command, which does not outlive the test. `stdout` is a descriptor; a pipe where there is none."""
         process = subprocess.Popen(
             [sys.executable, "-m", "coderouter_core", *map(str, words)],
             env=self.environ(environ),
             cwd=self.home,
-            stdout=stdout,
-            stderr=stderr,
+            stdout=subprocess.PIPE if stdout is None else stdout,
+            stderr=subprocess.PIPE,
             text=True,
         )
         self._started.append(process)

@@ -90,9 +90,7 @@ def test_on_a_terminal_it_serves_on_until_it_is_interrupted(coderouter: CommandL
 
 
 def test_interrupted_in_the_middle_it_says_so(coderouter: CommandLine) -> None:
-    process = coderouter.start(
-        "demo", stdout=subprocess.PIPE, stderr=subprocess.PIPE, XDG_CACHE_HOME=coderouter.cache
-    )
+    process = coderouter.start("demo", XDG_CACHE_HOME=coderouter.cache)
     assert process.stdout
     while "listens on" not in process.stdout.readline():
         pass
@@ -104,11 +102,10 @@ def test_interrupted_in_the_middle_it_says_so(coderouter: CommandLine) -> None:
 
 
 def test_when_nobody_reads_any_more_it_ends_without_a_word(coderouter: CommandLine) -> None:
-    process = coderouter.start(
-        "demo", stdout=subprocess.PIPE, stderr=subprocess.PIPE, XDG_CACHE_HOME=coderouter.cache
-    )
+    process = coderouter.start("demo", XDG_CACHE_HOME=coderouter.cache)
     assert process.stdout
-    process.stdout.readline()
+    while "listens on" not in process.stdout.readline():
+        pass
     process.stdout.close()
     assert process.stderr
 

@@ -6,8 +6,9 @@ import asyncio
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +123,28 @@ def test_a_port_that_refuses_is_nothing() -> None:
 def test_a_server_that_does_not_answer_in_time_is_left_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert found_at(at(VLLM, silent.getsockname()[1]), patience_s=0.05) == []
+
+
+def test_a_server_that_answers_by_the_byte_is_left_out() -> None:
+    body = json.dumps(model_list("slow")).encode()
+
+    def drip(listening: socket.socket) -> None:
+        peer, _ = listening.accept()
+        with peer, suppress(OSError):
+            peer.recv(65536)
+            peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body))
+            for byte in body:
+                peer.send(bytes([byte]))
+                time.sleep(0.01)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        dripping = threading.Thread(target=drip, args=(listening,))
+        dripping.start()
+
+        found = found_at(at(VLLM, listening.getsockname()[1]), patience_s=0.2)
+
+        dripping.join()
+    assert found == []
 
 
 @pytest.mark.parametrize(

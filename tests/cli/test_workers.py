@@ -97,7 +97,7 @@ def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
 
     assert (asyncio.run(run()), [line.partition(") ")[2] for line in said]) == (
         True,
-        ["was ended by SIGKILL; starting another"],
+        [f"was ended: {signal.strsignal(signal.SIGKILL)}; starting another"],
     )
 
 

@@ -43,9 +43,11 @@ def document(top: str, profiles: tuple[str, ...] = PROFILES) -> str:
 
 def auto_router(
     top: str, *more: tuple[str, Option], profiles: tuple[str, ...] = PROFILES, mode: str = ""
-) -> AutoRouter | None:
+) -> AutoRouter:
     options = [ADAPTER, *more]
-    return parse(document(top, profiles), "f", options, {"CODEROUTER_MODE": mode}).auto_router
+    found = parse(document(top, profiles), "f", options, {"CODEROUTER_MODE": mode}).auto_router
+    assert found is not None
+    return found
 
 
 def said(
@@ -59,9 +61,7 @@ def said(
 def test_without_rules_the_bundled_ones_apply() -> None:
     found = auto_router("default_profile: auto", IMAGE, FENCES)
 
-    assert found is not None and [
-        (rule.id, rule.profile, rule.condition, rule.facts) for rule in found.rules
-    ] == [
+    assert [(rule.id, rule.profile, rule.condition, rule.facts) for rule in found.rules] == [
         ("builtin:image-attachment", "multi", Image(True), ()),
         ("builtin:code-fence-dense", "coding", Fences(0.3), ("code_fence_ratio",)),
     ]
@@ -70,17 +70,19 @@ def test_without_rules_the_bundled_ones_apply() -> None:
 def test_without_rules_the_bundled_default_applies() -> None:
     found = auto_router("default_profile: auto", IMAGE, FENCES)
 
-    assert found is not None and found.default_rule_profile == "writing"
+    assert found.default_rule_profile == "writing"
 
 
 def test_a_bundled_rule_whose_matcher_is_missing_is_left_out() -> None:
     found = auto_router("default_profile: auto", IMAGE)
 
-    assert found is not None and [rule.id for rule in found.rules] == ["builtin:image-attachment"]
+    assert [rule.id for rule in found.rules] == ["builtin:image-attachment"]
 
 
 def test_nothing_asks_for_rules_when_a_profile_is_the_default() -> None:
-    assert auto_router("default_profile: coding", IMAGE, FENCES) is None
+    text = document("default_profile: coding")
+
+    assert parse(text, "f", [ADAPTER, IMAGE, FENCES], {}).auto_router is None
 
 
 def test_bundled_rules_need_their_profiles() -> None:
@@ -102,7 +104,7 @@ def test_an_empty_list_of_rules_means_the_bundled_ones_with_an_own_default() -> 
         "default_profile: auto\nauto_router: {rules: [], default_rule_profile: coding}", IMAGE
     )
 
-    assert found is not None and ([rule.profile for rule in found.rules], found.default_rule_profile) == (
+    assert ([rule.profile for rule in found.rules], found.default_rule_profile) == (
         ["multi"],
         "coding",
     )
@@ -203,4 +205,4 @@ def test_several_keys_of_one_matcher_are_one_condition() -> None:
     top = "default_profile: auto\nauto_router: {rules: [{profile: multi, match: {content_regex: x, content_regex_flags: i}}]}"
     found = auto_router(top, IMAGE, TEXT)
 
-    assert found is not None and found.rules[0].condition == Text("x", "i")
+    assert found.rules[0].condition == Text("x", "i")

@@ -7,7 +7,7 @@ from attrs import field, frozen, validators
 
 from coderouter_core.config import parse
 from coderouter_core.errors import ConfigError
-from coderouter_core.model import Config, Option, Scope
+from coderouter_core.model import Config, Option, Prices, Rule, Scope
 
 
 @frozen
@@ -110,6 +110,12 @@ def loaded(text: str, options: list[tuple[str, Option]] = PLUGINS) -> Config:
     return parse(text, "providers.yaml", options, {})
 
 
+def rules(text: str) -> tuple[Rule, ...]:
+    found = loaded(text).auto_router
+    assert found is not None
+    return found.rules
+
+
 def problems(text: str, options: list[tuple[str, Option]]) -> dict[str, str]:
     """What is wrong with `text`, by path."""
     with pytest.raises(ConfigError) as caught:
@@ -149,15 +155,13 @@ def test_keys_under_cost_become_options_of_the_provider() -> None:
 
 
 def test_prices_are_numbers_though_the_file_has_whole_ones() -> None:
-    cost = loaded(LOCAL_FIRST).providers[1].cost
-
-    assert cost is not None and (cost.input_tokens_per_million, cost.output_tokens_per_million) == (3.0, 15.0)
+    assert loaded(LOCAL_FIRST).providers[1].cost == Prices(3.0, 15.0)
 
 
 def test_own_rules_load_with_their_conditions() -> None:
-    auto = loaded(OWN_RULES).auto_router
+    found = rules(OWN_RULES)
 
-    assert auto is not None and [(rule.id, rule.profile, rule.condition) for rule in auto.rules] == [
+    assert [(rule.id, rule.profile, rule.condition) for rule in found] == [
         ("user:tools", "cloud", Tools(True)),
         ("user:haiku", "small", Model("claude-.*haiku.*")),
         ("user:big", "cloud", Size(32000)),
@@ -165,9 +169,9 @@ def test_own_rules_load_with_their_conditions() -> None:
 
 
 def test_a_rule_knows_which_facts_its_condition_needs() -> None:
-    auto = loaded(OWN_RULES).auto_router
+    found = rules(OWN_RULES)
 
-    assert auto is not None and [rule.facts for rule in auto.rules] == [(), (), ("tokens",)]
+    assert [rule.facts for rule in found] == [(), (), ("tokens",)]
 
 
 @pytest.mark.parametrize(
@@ -231,18 +235,18 @@ def test_words_of_yaml_1_1_stay_text_in_quotes() -> None:
 
 def test_if_and_route_to_are_match_and_profile() -> None:
     text = OWN_RULES.replace("match:", "if:").replace(" profile:", " route_to:")
-    auto = loaded(text).auto_router
+    found = rules(text)
 
-    assert auto is not None and [rule.condition for rule in auto.rules][0] == Tools(True)
+    assert found[0].condition == Tools(True)
 
 
 def test_a_rule_without_id_is_named_by_its_place() -> None:
-    auto = loaded(OWN_RULES.replace('id: "user:haiku", ', "")).auto_router
+    found = rules(OWN_RULES.replace('id: "user:haiku", ', ""))
 
-    assert auto is not None and [rule.id for rule in auto.rules] == ["user:tools", "user:2", "user:big"]
+    assert [rule.id for rule in found] == ["user:tools", "user:2", "user:big"]
 
 
 def test_an_empty_condition_counts_as_not_written() -> None:
-    auto = loaded(OWN_RULES.replace("{has_tools: true}", "{has_tools: true, model_pattern: }")).auto_router
+    found = rules(OWN_RULES.replace("{has_tools: true}", "{has_tools: true, model_pattern: }"))
 
-    assert auto is not None and auto.rules[0].condition == Tools(True)
+    assert found[0].condition == Tools(True)

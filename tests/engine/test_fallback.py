@@ -30,11 +30,9 @@ INGRESS = [
     pytest.param("chat", False, id="chat"),
     pytest.param("chat", True, id="chat-stream"),
 ]
+STATUSES = ["301", "401", "402", "403", "404", "405", "408", "409", "410", "413", "418", "425", "429", "500", "501", "502", "503", "504", "520", "529"]
 FAILURES = [
-    *(
-        pytest.param(ProviderError("no", status=status), id=str(status))
-        for status in (301, 401, 402, 403, 404, 405, 408, 409, 410, 413, 418, 425, 429, 500, 501, 502, 503, 504, 520, 529)
-    ),
+    *(pytest.param(ProviderError("no", status=int(status)), id=status) for status in STATUSES),
     pytest.param(ProviderError("this model does not support tools", status=400), id="400-of-the-provider"),
     pytest.param(ProviderError("Your credit balance is too low", status=400), id="400-no-credit"),
     pytest.param(Refuse(), id="refused"),
@@ -85,8 +83,12 @@ def test_pings_of_an_upstream_are_no_content() -> None:
 
 @pytest.mark.parametrize("status", [400, 422])
 @pytest.mark.parametrize(("dialect", "stream"), INGRESS)
-def test_a_request_that_is_wrong_itself_is_not_sent_to_others(dialect: str, stream: bool, status: int) -> None:
-    router = make_router(Script(first=ProviderError("temperature: must be below 2", status=status), second="hello"))
+def test_a_request_that_is_wrong_itself_is_not_sent_to_others(
+    dialect: str, stream: bool, status: int
+) -> None:
+    router = make_router(
+        Script(first=ProviderError("temperature: must be below 2", status=status), second="hello")
+    )
 
     asked = router.ask(dialect=dialect, stream=stream)
 
@@ -99,7 +101,10 @@ def test_the_upstreams_words_reach_the_client() -> None:
     asked = router.ask(dialect="messages")
 
     assert asked.error is not None
-    assert (asked.error["type"], asked.error["message"]) == ("invalid_request_error", "temperature: must be below 2")
+    assert (asked.error["type"], asked.error["message"]) == (
+        "invalid_request_error",
+        "temperature: must be below 2",
+    )
 
 
 def test_an_error_of_the_same_dialect_is_relayed_as_it_came() -> None:
@@ -204,7 +209,9 @@ def test_a_paid_provider_is_not_tried_while_paying_is_off() -> None:
 
 
 def test_a_paid_provider_is_tried_when_paying_is_on() -> None:
-    router = make_router(Script(cloud="hello"), providers={"cloud": {"paid": True}}, environ={"ALLOW_PAID": "yes"})
+    router = make_router(
+        Script(cloud="hello"), providers={"cloud": {"paid": True}}, environ={"ALLOW_PAID": "yes"}
+    )
 
     assert router.ask().text == "hello"
 
@@ -224,7 +231,10 @@ def test_the_fallback_stands_in_the_headers() -> None:
 
     headers = router.ask().headers
 
-    assert (headers["x-coderouter-attempts"], headers["x-coderouter-fallback-reason"]) == ("2", "a: 529: overloaded")
+    assert (headers["x-coderouter-attempts"], headers["x-coderouter-fallback-reason"]) == (
+        "2",
+        "a: 529: overloaded",
+    )
 
 
 def test_every_attempt_is_settled_once() -> None:
@@ -248,7 +258,9 @@ def test_the_ledger_has_every_attempt() -> None:
     assert sorted((row["provider"], row["outcome"]) for row in rows) == [("a", "failed"), ("b", "ok")]
 
 
-def test_a_key_quoted_by_an_upstream_reaches_neither_client_nor_record(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_quoted_by_an_upstream_reaches_neither_client_nor_record(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("SCRIPTED_KEY", "sk-very-secret-key")
     router = make_router(
         Script(only=ProviderError("Incorrect API key provided: sk-very-secret-key", status=401)),
@@ -257,7 +269,12 @@ def test_a_key_quoted_by_an_upstream_reaches_neither_client_nor_record(monkeypat
 
     asked = router.ask(dialect="chat")
 
-    told = [asked.raw.decode(), str(asked.headers), repr([event.fields for event in asked.events]), repr(asked.attempts)]
+    told = [
+        asked.raw.decode(),
+        str(asked.headers),
+        repr([event.fields for event in asked.events]),
+        repr(asked.attempts),
+    ]
     assert not [text for text in told if "sk-very-secret-key" in text]
 
 

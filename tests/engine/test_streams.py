@@ -91,7 +91,12 @@ def test_same_dialect_streams_arrive_byte_for_byte(dialect: str, wire: Any) -> N
 
     through = router.ask(dialect=dialect, stream=True, **asked_for_usage).raw
     upstream.calls.clear()
-    body = {"model": "only-model", "messages": [{"role": "user", "content": "hi"}], "stream": True, **asked_for_usage}
+    body = {
+        "model": "only-model",
+        "messages": [{"role": "user", "content": "hi"}],
+        "stream": True,
+        **asked_for_usage,
+    }
     direct = httpx.post(upstream.url + path, json=body).content
 
     assert _without_ids(through) == _without_ids(direct)
@@ -110,7 +115,12 @@ def test_text_usage_and_end_arrive(dialect: str, wire: Any) -> None:
     asked = router.ask(dialect=dialect, stream=True)
 
     (attempt,) = asked.attempts
-    assert (asked.text, asked.error, attempt.usage.prompt, attempt.usage.output) == ("abcdefgh" * 20, None, 101, 57)
+    assert (asked.text, asked.error, attempt.usage.prompt, attempt.usage.output) == (
+        "abcdefgh" * 20,
+        None,
+        101,
+        57,
+    )
 
 
 def test_usage_that_the_client_did_not_ask_for_is_kept_from_it() -> None:
@@ -118,12 +128,21 @@ def test_usage_that_the_client_did_not_ask_for_is_kept_from_it() -> None:
 
     asked = router.ask(dialect="chat", stream=True)
 
-    assert ([event for event in asked.body if not event["choices"]], asked.attempts[0].usage.output) == ([], 57)
+    assert ([event for event in asked.body if not event["choices"]], asked.attempts[0].usage.output) == (
+        [],
+        57,
+    )
 
 
 def open_stream(router: ServedRouter, dialect: str = "messages", **body: Any) -> Any:
     path = "/v1/messages" if dialect == "messages" else "/v1/chat/completions"
-    whole = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "stream": True, **body}
+    whole = {
+        "model": "m",
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "hi"}],
+        "stream": True,
+        **body,
+    }
     return router.client.stream("POST", path, json=whole)
 
 
@@ -154,9 +173,7 @@ def test_a_stream_opened_by_a_ping_can_still_fall_over() -> None:
 
 def test_a_failure_after_a_ping_is_an_error_event() -> None:
     late = ProviderError("broken", status=500)
-    router = make_router(
-        Script(a=Hang(), b=late), providers={"a": {"timeout_s": 1}}, ping_after_s=0.2
-    )
+    router = make_router(Script(a=Hang(), b=late), providers={"a": {"timeout_s": 1}}, ping_after_s=0.2)
 
     asked = router.ask(stream=True)
 
@@ -164,7 +181,11 @@ def test_a_failure_after_a_ping_is_an_error_event() -> None:
 
 
 def test_an_answer_that_is_not_streamed_never_opens_early() -> None:
-    router = make_router(Script(a=Hang(), b=ProviderError("no", status=503)), providers={"a": {"timeout_s": 1}}, ping_after_s=0.2)
+    router = make_router(
+        Script(a=Hang(), b=ProviderError("no", status=503)),
+        providers={"a": {"timeout_s": 1}},
+        ping_after_s=0.2,
+    )
 
     assert router.ask().status == 503
 
@@ -179,18 +200,25 @@ def test_status_and_headers_wait_for_the_first_content() -> None:
     assert (response.headers["x-coderouter-provider"], waited > 0.4) == ("only", True)
 
 
+def leave_soon(url: str, body: dict[str, Any]) -> None:
+    """Ask, and hang up: while waiting, or a moment after the first bytes."""
+    with httpx.Client(timeout=0.5) as client, client.stream("POST", url, json=body) as response:
+        began = time.monotonic()
+        for _ in response.iter_bytes():
+            if time.monotonic() - began > 0.3:
+                raise httpx.ReadTimeout("the user pressed escape")
+
+
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
-@pytest.mark.parametrize("reply", [Reply("late", first_delay_s=20), Reply("x" * 4000, delay_s=0.02)], ids=["waiting", "talking"])
+@pytest.mark.parametrize(
+    "reply", [Reply("late", first_delay_s=20), Reply("x" * 4000, delay_s=0.02)], ids=["waiting", "talking"]
+)
 def test_a_client_that_leaves_cancels_the_upstream(stream: bool, reply: Reply) -> None:
     router = make_router(Script(only=reply))
     body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "stream": stream}
 
-    with pytest.raises(httpx.TimeoutException), httpx.Client(timeout=0.5) as client:
-        with client.stream("POST", f"{router.url}/v1/messages", json=body) as response:
-            began = time.monotonic()
-            for _ in response.iter_bytes():
-                if time.monotonic() - began > 0.3:
-                    raise httpx.ReadTimeout("the user pressed escape")
+    with pytest.raises(httpx.TimeoutException):
+        leave_soon(f"{router.url}/v1/messages", body)
     assert router.wait_event("client-disconnected")
     assert router.wait_event("request-finished")
 

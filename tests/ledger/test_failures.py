@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
+import pytest
+
 from coderouter_core.ledger import SqliteLedger, attempts_of
 from coderouter_core.ledger.batch import WAITING_MAX
 from coderouter_core.ledger.failures import QUIET_S, Failures
 from coderouter_core.model import Attempt, Dialect, Outcome, Profile, Provider
 from coderouter_core.testing import FakeClock
-
-PATIENCE_S = 20.0
 
 
 def attempt(name: str) -> Attempt:
@@ -22,7 +22,7 @@ def attempt(name: str) -> Attempt:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    for _ in range(int(PATIENCE_S / 0.02)):
+    for _ in range(1000):
         if condition():
             return
         await asyncio.sleep(0.02)
@@ -72,6 +72,24 @@ def test_reservations_are_decided_by_what_is_known(tmp_path: Path, clock: FakeCl
             return [token is not None for token in (first, full, await ledger.reserve("spent", 3, 8))]
 
     assert asyncio.run(story()) == [True, False, True]
+
+
+def test_who_asks_a_store_that_just_failed_is_answered_from_memory(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coderouter_core.ledger.sqlite.PATIENCE_S", 300.0)
+
+    async def story() -> str | None:
+        ledger = SqliteLedger(tmp_path / "data" / "l.db", clock, print)
+        await ledger.open()
+        become_a_file(tmp_path / "data")
+        try:
+            async with asyncio.timeout(20):
+                return await ledger.reserve("spent", 1, 2)
+        finally:
+            await ledger.aclose()
+
+    assert asyncio.run(story()) is not None
 
 
 def test_health_says_what_fails(tmp_path: Path, clock: FakeClock) -> None:

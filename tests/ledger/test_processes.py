@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -181,6 +182,34 @@ def test_a_torn_last_line_costs_only_itself(
     assert [row["id"] for row in attempts_of(path)] == ["a"]
 
 
+def test_what_follows_a_line_that_a_full_disk_tore_is_there(
+    worker: Callable[[], Worker], path: Path, clock: FakeClock
+) -> None:
+    one = worker()
+    one("limit", 300)
+    one("start", "a")
+    one("limit", -1)
+    one("start", "b")
+    one.kill()
+
+    reopened(path, clock)
+
+    assert "b" in {row["id"] for row in attempts_of(path)}
+
+
+def test_a_journal_that_was_removed_is_begun_anew(
+    worker: Callable[[], Worker], path: Path, clock: FakeClock
+) -> None:
+    one, journals = worker(), path.with_name("ledger.db.journals")
+    shutil.rmtree(journals)
+    until(lambda: list(journals.glob("*.journal")))
+    one("add", "spent", 2)
+    one("start", "a")
+    one.kill()
+
+    assert (reopened(path, clock, "spent"), outcomes(path)) == ([2.0], {"unsettled": 1})
+
+
 def test_attempts_of_a_process_that_lives_are_left_alone(
     worker: Callable[[], Worker], path: Path, clock: FakeClock
 ) -> None:
@@ -269,9 +298,10 @@ def test_a_full_disk_costs_no_attempt(worker: Callable[[], Worker], path: Path) 
     during = one("attempts"), one("reserve", "spent", 1, 2, 5)
     one("limit", -1)
     until(lambda: one("health")["ok"])
+    healed = one("health")["ok"]
     one.end()
 
-    assert (during, outcomes(path)) == ((50, 2), {"unsettled": 50})
+    assert (during, healed, outcomes(path)) == ((50, 2), True, {"unsettled": 50})
 
 
 def test_a_full_disk_is_told_of_and_seen(worker: Callable[[], Worker], path: Path) -> None:

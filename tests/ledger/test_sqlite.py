@@ -14,8 +14,11 @@ import pytest
 
 from coderouter_core.errors import ConfigError
 from coderouter_core.ledger import SqliteLedger, attempts_of
+from coderouter_core.ledger.carrier import SWEEP_S
 from coderouter_core.ledger.carry import TRACES_KEPT
 from coderouter_core.ledger.recovery import MONTH_S
+from coderouter_core.ledger.recovery import KEPT_S
+from coderouter_core.ledger.traces import FACTS_MAX_BYTES
 from coderouter_core.model import Attempt, Clock, Dialect, Outcome, Profile, Provider
 from coderouter_core.testing import FakeClock
 
@@ -271,6 +274,31 @@ def test_the_newest_traces_are_kept(tmp_path: Path, clock: FakeClock) -> None:
     in_ledger(tmp_path / "l.db", clock, story)
 
     assert rows(tmp_path / "l.db", "SELECT count(*), min(number) FROM traces") == [(TRACES_KEPT, 6)]
+
+
+def test_a_journal_does_not_grow_while_it_is_carried(tmp_path: Path, clock: FakeClock) -> None:
+    async def story(ledger: SqliteLedger) -> bool:
+        for _ in range(5):
+            for number in range(20):
+                ledger.trace(f"req_{number}", {"text": "x" * (FACTS_MAX_BYTES - 100)})
+            await carried(ledger)
+        return bool(ledger.health()["segments"] <= 2)
+
+    assert in_ledger(tmp_path / "l.db", clock, story)
+
+
+def test_a_running_ledger_takes_over_what_a_dead_process_left(tmp_path: Path, clock: FakeClock) -> None:
+    async def story(ledger: SqliteLedger) -> float:
+        left = tmp_path / "l.db.journals" / "77-dead.00000001.journal"
+        left.write_bytes(b'{"seq":1,"kind":"add","counter":"spent","amount":2.5}\n')
+        clock.advance(SWEEP_S)
+        for _ in range(500):
+            if ledger.total("spent"):
+                break
+            await asyncio.sleep(0.02)
+        return ledger.total("spent")
+
+    assert in_ledger(tmp_path / "l.db", clock, story) == 2.5
 
 
 def test_health_tells_what_was_carried(tmp_path: Path, clock: FakeClock) -> None:

@@ -77,8 +77,8 @@ Client = Callable[[HttpTransport, str], Awaitable[T]]
 class Wire:
     """Runs a client against a play on a real socket, and looks for what is left over.
 
-    A run fails when it leaves a task, a socket, a connection that the server still sees, or an
-    error that nobody took.
+    A run fails when it leaves a task, a socket, a timer, a connection that the server still sees, or
+    an error that nobody took.
     """
 
     def __init__(self, new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
@@ -157,6 +157,12 @@ class Wire:
             server.close()
             assert await settles(lambda: asyncio.all_tasks() == {asyncio.current_task()}), asyncio.all_tasks()
             assert await settles(lambda: sockets() <= before), "sockets were left open"
+            assert timers(loop) == []
+
+
+def timers(loop: asyncio.AbstractEventLoop) -> list[asyncio.TimerHandle]:
+    """Those that are running, where the loop tells."""
+    return [timer for timer in getattr(loop, "_scheduled", ()) if not timer.cancelled()]
 
 
 def sockets() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import TYPE_CHECKING
 
 import httpx
@@ -195,3 +196,14 @@ def test_what_one_read_brings_comes_as_one_piece(wire: Wire) -> None:
     sent = CHUNKED + b"3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
 
     assert wire.run(says(sent), client) == [b"hello"]
+
+
+def test_the_client_of_httpx_works_over_it(wire: Wire) -> None:
+    async def client(transport: HttpTransport, url: str) -> str:
+        async with httpx.AsyncClient(transport=transport) as ours:
+            return (await ours.post(url, json={"a": 1}, timeout=5)).raise_for_status().text
+
+    body = gzip.compress(b"hello")
+    head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(body)
+
+    assert wire.run(says(head + body), client) == "hello"

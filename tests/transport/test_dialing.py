@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from coderouter_core.transport import dialing
 from coderouter_core.transport.dialing import Address, first_to_accept
 
 if TYPE_CHECKING:
@@ -83,6 +84,21 @@ def test_a_refusal_says_more_than_other_failures(wire: Wire) -> None:
 
     with pytest.raises(ConnectionRefusedError):
         wire.run(polite, client)
+
+
+def test_the_losers_of_a_race_are_closed(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dialing, "STAGGER_S", 0.0)
+
+    async def client(transport: HttpTransport, url: str) -> None:
+        for _ in range(10):
+            (await first_to_accept([at(httpx.URL(url).port or 0)] * 5)).close()
+
+    async def play(peer: Peer) -> None:
+        await peer.gone()
+
+    wire.run(play, client)  # which looks for sockets that were left open
+
+    assert wire.accepted > 10
 
 
 def test_giving_up_while_several_are_tried_leaves_nothing(wire: Wire) -> None:

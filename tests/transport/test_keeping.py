@@ -57,6 +57,35 @@ def test_an_answer_that_came_whole_frees_its_connection_unread(wire: Wire) -> No
     assert wire.accepted == 1
 
 
+def test_closing_an_answer_that_came_whole_leaves_its_connection_to_the_next(wire: Wire) -> None:
+    async def client(transport: HttpTransport, url: str) -> tuple[int, bytes]:
+        first = await wire.send(transport, url)
+        await asyncio.sleep(0.005)
+        second = await wire.send(transport, url, body=b"slow")
+        await first.aclose()
+        return second.status, b"".join([piece async for piece in second])
+
+    async def play(peer: Peer) -> None:
+        while True:
+            _, body = await peer.request()
+            await peer.send_apart(*([OK[:-1], OK[-1:]] if body else [OK]))
+
+    assert wire.run(play, client) == (200, b"ok")
+    assert wire.accepted == 1
+
+
+def test_a_connection_that_answered_head_is_not_used_again(wire: Wire) -> None:
+    async def play(peer: Peer) -> None:
+        while True:
+            head, _ = await peer.request()
+            peer.send(OK[:-2] if head.startswith(b"HEAD") else OK)
+
+    async def client(transport: HttpTransport, url: str) -> list[tuple[int, bytes]]:
+        return [await wire.get(method=method)(transport, url) for method in ("HEAD", "GET")]
+
+    assert wire.run(play, client) == [(200, b""), (200, b"ok")]
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -197,6 +226,30 @@ def test_idle_connections_that_are_too_old_go_when_another_comes(wire: Wire) -> 
         return len(transport._connections)
 
     assert wire.run(polite, client, idle_s=0.05) == 1
+
+
+def test_idle_connections_that_nobody_needs_go_although_another_is_busy(wire: Wire) -> None:
+    async def client(transport: HttpTransport, url: str) -> int:
+        await asyncio.gather(*(wire.get()(transport, url) for _ in range(8)))
+        for _ in range(10):
+            await asyncio.sleep(0.02)
+            await wire.get()(transport, url)
+        return len(transport._connections)
+
+    assert wire.run(polite, client, idle_s=0.1) == 1
+
+
+def test_connections_that_the_server_closed_are_forgotten(wire: Wire) -> None:
+    async def play(peer: Peer) -> None:
+        await peer.request()
+        peer.send(OK)
+
+    async def client(transport: HttpTransport, url: str) -> list[int]:
+        await asyncio.gather(*(wire.get()(transport, url) for _ in range(8)))
+        await asyncio.sleep(0.02)
+        return [len(transport._keep), len(transport._connections)]
+
+    assert wire.run(play, client) == [0, 0]
 
 
 def test_no_more_idle_connections_are_kept_than_allowed(wire: Wire) -> None:

@@ -87,6 +87,18 @@ def test_a_body_that_never_begins_is_given_up(wire: Wire) -> None:
         wire.run(think, wire.get(head=5, first_byte=0.05, read=5))
 
 
+def test_the_limit_for_the_first_byte_begins_with_the_request(wire: Wire) -> None:
+    async def think(peer: Peer) -> None:
+        await peer.request()
+        await asyncio.sleep(0.1)
+        peer.send(HEAD)
+        await asyncio.sleep(0.1)
+        peer.send(b"hello")
+
+    with pytest.raises(httpx.ReadTimeout, match=r"gave no answer within 0.15 s"):
+        wire.run(think, wire.get(head=5, first_byte=0.15, read=5))
+
+
 def test_a_slow_body_may_take_as_long_as_it_moves(wire: Wire) -> None:
     async def crawl(peer: Peer) -> None:
         await peer.request()

@@ -110,8 +110,8 @@ def says(*pieces: bytes) -> Play:
 @pytest.mark.parametrize(
     ("sent", "timeouts", "words"),
     [
-        pytest.param(b"HTTP/1.1 200", {"head": 0.05}, "up gave no answer within 0.05 s", id="head"),
-        pytest.param(HEAD, {"first_byte": 0.05}, "up gave no answer within 0.05 s", id="first-byte"),
+        pytest.param(b"HTTP/1.1 200", {"head": 0.05}, "up:80 gave no answer within 0.05 s", id="head"),
+        pytest.param(HEAD, {"first_byte": 0.05}, "up:80 gave no answer within 0.05 s", id="first-byte"),
         pytest.param(HEAD + b"he", {"read": 0.05, "head": 5, "first_byte": 5}, "fell silent", id="silence"),
     ],
 )

@@ -105,8 +105,14 @@ BAD = [
     pytest.param(b"{}", "messages", id="no-messages"),
     pytest.param(b'{"max_tokens":9,"messages":"x"}', "messages", id="messages-a-string"),
     pytest.param(b'{"max_tokens":9,"messages":[]}', "messages", id="no-turns"),
-    pytest.param(b'{"max_tokens":9,"messages":[{"role":"bogus","content":"x"}]}', "messages.0.role", id="bogus-role"),
-    pytest.param(b'{"max_tokens":9,"stream":"yes","messages":[{"role":"user","content":"x"}]}', "stream", id="stream-a-string"),
+    pytest.param(
+        b'{"max_tokens":9,"messages":[{"role":"bogus","content":"x"}]}', "messages.0.role", id="bogus-role"
+    ),
+    pytest.param(
+        b'{"max_tokens":9,"stream":"yes","messages":[{"role":"user","content":"x"}]}',
+        "stream",
+        id="stream-a-string",
+    ),
 ]
 
 
@@ -142,7 +148,10 @@ def count(router: ServedRouter, **body: Any) -> int:
 
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string", "description": "where " * 40}}}
-CALL = {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "look", "input": {"city": "Oslo " * 40}}]}
+CALL = {
+    "role": "assistant",
+    "content": [{"type": "tool_use", "id": "t1", "name": "look", "input": {"city": "Oslo " * 40}}],
+}
 RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "rain " * 40}]}
 
 
@@ -174,3 +183,19 @@ def test_counting_needs_neither_max_tokens_nor_metadata(router: ServedRouter) ->
 
 def test_a_count_that_cannot_be_made_is_a_400(router: ServedRouter) -> None:
     assert router.client.post("/v1/messages/count_tokens", json={"messages": "x"}).status_code == 400
+
+
+def test_routers_that_point_in_a_circle_are_told_so(router: ServedRouter) -> None:
+    body = {"model": "m", "max_tokens": 9, "messages": TURNS}
+
+    answer = router.client.post("/v1/messages", json=body, headers={"via": ", ".join(["1.1 coderouter"] * 4)})
+
+    assert (answer.status_code, "point in a circle" in answer.json()["error"]["message"]) == (508, True)
+
+
+def test_every_router_on_the_way_is_named_to_the_next() -> None:
+    router = make_router(Script(only="hello"))
+
+    router.ask(headers={"via": "1.1 proxy"})
+
+    assert router.upstreams["only"].calls[0].headers["via"] == "1.1 proxy, 1.1 coderouter"

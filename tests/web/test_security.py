@@ -102,7 +102,10 @@ def test_origins(origin: str, status: int) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-@pytest.mark.parametrize("headers", [{}, {"x-api-key": "wrong"}, {"authorization": "Bearer wrong"}, {"authorization": "Basic eDp5"}])
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"x-api-key": "wrong"}, {"authorization": "Bearer wrong"}, {"authorization": "Basic eDp5"}],
+)
 def test_without_the_key_only_probes_answer(
     locked: ServedRouter, method: str, path: str, headers: dict[str, str]
 ) -> None:
@@ -148,7 +151,13 @@ def test_health_tells_strangers_nothing(locked: ServedRouter) -> None:
 def test_the_clients_credentials_are_never_forwarded() -> None:
     router = served()
 
-    router.ask(headers={"x-api-key": "client-secret", "authorization": "Bearer client-secret", "cookie": "client-secret"})
+    router.ask(
+        headers={
+            "x-api-key": "client-secret",
+            "authorization": "Bearer client-secret",
+            "cookie": "client-secret",
+        }
+    )
 
     assert "client-secret" not in repr(router.upstreams["only"].calls[0].headers)
 
@@ -179,7 +188,12 @@ def test_headers_that_are_too_large_are_431(router: ServedRouter) -> None:
 @pytest.mark.parametrize("depth", [300, 5000, 200_000])
 def test_json_that_is_nested_too_deep_is_400(router: ServedRouter, dialect: str, depth: int) -> None:
     path = "/v1/messages" if dialect == "messages" else "/v1/chat/completions"
-    raw = b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}],"metadata":' + b"[" * depth + b"]" * depth + b"}"
+    raw = (
+        b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}],"metadata":'
+        + b"[" * depth
+        + b"]" * depth
+        + b"}"
+    )
 
     assert router.client.post(path, content=raw).status_code == 400
 
@@ -188,7 +202,9 @@ def test_redirects_of_an_upstream_are_not_followed() -> None:
     from coderouter_core.testing import Raw
 
     router = make_router(Script(first="hello", second=Raw(307, {"location": "/v1/chat/completions"})))
-    router.upstreams["first"].play(Raw(307, {"location": router.upstreams["second"].url + "/v1/chat/completions"}))
+    router.upstreams["first"].play(
+        Raw(307, {"location": router.upstreams["second"].url + "/v1/chat/completions"})
+    )
 
     assert (router.ask().status, len(router.upstreams["second"].calls)) == (502, 1)
 
@@ -209,4 +225,3 @@ def test_a_wrong_key_is_answered_in_the_clients_dialect(locked: ServedRouter) ->
         False,
         "this router",
     )
-

@@ -204,7 +204,7 @@ def test_a_well_formed_error_of_its_dialect_is_kept_as_it_came(
         pytest.param({}, None, id="missing"),
     ],
 )
-def test_how_long_to_wait(headers: dict[str, str], seconds: float | None) -> None:
+def test_how_long_to_wait(headers: dict[str, Any], seconds: float | None) -> None:
     assert fault(OPENAI, 429, **headers).retry_after_s == seconds
 
 

@@ -52,6 +52,18 @@ def to(client: Dialect, upstream: Dialect) -> Lane:
     return TranslatingLane(codec(upstream).reader(), codec(client).writer())
 
 
+class Watch:
+    """Changes nothing."""
+
+    stage = 1
+
+    def feed(self, event: StreamEvent) -> Iterable[StreamEvent]:
+        return (event,)
+
+    def flush(self) -> Iterable[StreamEvent]:
+        return ()
+
+
 @frozen
 class Way:
     """A lane, and what an upstream sends on it."""
@@ -71,6 +83,10 @@ LANES = pytest.mark.parametrize(
     [
         pytest.param(Way(MESSAGES.relay, *FROM_MESSAGES), id="relay-messages"),
         pytest.param(Way(CHAT.relay, *FROM_CHAT), id="relay-chat"),
+        pytest.param(
+            Way(lambda: filtered(Dialect.MESSAGES, Watch()), *FROM_MESSAGES), id="filtered-messages"
+        ),
+        pytest.param(Way(lambda: filtered(Dialect.CHAT, Watch()), *FROM_CHAT), id="filtered-chat"),
         pytest.param(Way(lambda: to(Dialect.CHAT, Dialect.MESSAGES), *FROM_MESSAGES), id="to-chat"),
         pytest.param(Way(lambda: to(Dialect.MESSAGES, Dialect.CHAT), *FROM_CHAT), id="to-messages"),
     ],
@@ -327,18 +343,6 @@ class Shout:
 
     def flush(self) -> Iterable[StreamEvent]:
         return [StreamEvent("delta", text=self._held)] if self._held else []
-
-
-class Watch:
-    """Changes nothing."""
-
-    stage = 1
-
-    def feed(self, event: StreamEvent) -> Iterable[StreamEvent]:
-        return (event,)
-
-    def flush(self) -> Iterable[StreamEvent]:
-        return ()
 
 
 def filtered(dialect: Dialect, *filters: Shout | Watch, include_usage: bool = True) -> TranslatingLane:

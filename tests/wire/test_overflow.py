@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 import pytest
 
@@ -42,7 +44,7 @@ WORDS = {
 }
 
 
-def said(message: str, status: int = 400, **error: object) -> Fault:
+def said(message: str, status: int = 400, **error: Any) -> Fault:
     body = orjson.dumps({"error": {"message": message, **error}})
     return codec(Dialect.CHAT).fault(status, {}, body)
 
@@ -62,7 +64,7 @@ def test_every_known_wording_means_that_the_prompt_is_too_long(message: str) -> 
     ],
     ids=str,
 )
-def test_a_type_or_code_alone_says_it(error: dict[str, str]) -> None:
+def test_a_type_or_code_alone_says_it(error: dict[str, Any]) -> None:
     assert said("no", **error).code == "context_length_exceeded"
 
 

@@ -96,13 +96,9 @@ def test_ids_have_the_form_of_the_dialect(dialect: Dialect) -> None:
     assert first.get("id", first.get("message", {}).get("id")) in ("chatcmpl-x7", "msg_x7")
 
 
-@DIALECTS
-@pytest.mark.parametrize("identity", ["msg_7", "chatcmpl-7"])
-def test_an_id_of_the_dialect_is_kept(dialect: Dialect, identity: str) -> None:
-    prefix = {"messages": "msg_", "chat": "chatcmpl-"}[dialect]
-    stream = written(dialect, StreamEvent("start", id=identity)).decode()
-
-    assert f'"{identity}"' in stream or f'"{prefix}{identity}"' in stream
+@pytest.mark.parametrize(("dialect", "identity"), [(Dialect.MESSAGES, "msg_7"), (Dialect.CHAT, "chatcmpl-7")])
+def test_an_id_that_has_the_form_is_kept(dialect: Dialect, identity: str) -> None:
+    assert b'"id":"%b"' % identity.encode() in written(dialect, StreamEvent("start", id=identity))
 
 
 @DIALECTS

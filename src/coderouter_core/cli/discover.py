@@ -160,10 +160,8 @@ def report(found: Found) -> list[str]:
         if not _ranked(server.models)
     ]
     for vendor in found.vendors:
-        when = (
-            "answers, and costs money" if found.allow_paid else "costs money: answers only with ALLOW_PAID=1"
-        )
-        lines.append(f"{vendor.variable} is set: {vendor.name} ({vendor.model}) {when}")
+        when = "" if found.allow_paid else " only with ALLOW_PAID=1"
+        lines.append(f"{vendor.variable}: {vendor.name} ({vendor.model}) is paid and answers{when}")
     if found.falls_back:
         lines.append(f"the {found.own} model {found.own_model} answers, since nothing else can")
     return lines

@@ -97,8 +97,8 @@ def command(**given: Any) -> None:
     asked = Asked(**given)
     _read_env_files(asked)
     environ = dict(os.environ)
-    if asked.mode and asked.mode.strip():
-        environ["CODEROUTER_MODE"] = asked.mode.strip()
+    if asked.mode is not None:
+        environ["CODEROUTER_MODE"] = asked.mode
     source = _source(asked, environ)
     assembly = source.assemble(environ)
     if asked.print_config:

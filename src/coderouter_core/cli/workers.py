@@ -91,7 +91,7 @@ class Workers:
 
 
 def _end(code: int) -> str:
-    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+    return f"was ended: {signal.strsignal(-code)}" if code < 0 else f"ended with {code}"
 
 
 def end_with_parent(descriptor: int, patience_s: float) -> None:

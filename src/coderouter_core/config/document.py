@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, define
 
-from coderouter_core.config.tree import KeyPath, Node, OvergrownError, Place, TreeBuilder
+from coderouter_core.config.tree import DEEPEST, KeyPath, Node, OvergrownError, Place, TreeBuilder
 from coderouter_core.config.words import shown_key
 from coderouter_core.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from ruamel.yaml.error import YAMLError
 
-_TAB = re.compile(r"'\\t'")
+#: What the parser says, and what we say for it.
+_WORDS = {"'\\t'": "a tab; indent with spaces", "maximum depth": f"nested more than {DEEPEST} levels deep"}
 
 
 def spell(path: KeyPath) -> str:
@@ -99,12 +99,15 @@ class Document:
 
 
 def _compose(text: str, file: str) -> Node:
+    if not text:
+        return None
     # Imported here: it takes longer than the rest of the package, and not every command reads a file.
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     yaml = YAML()
     yaml.composer.warn_double_anchors = False
+    yaml.max_depth = DEEPEST
     try:
         return yaml.compose(text)
     except YAMLError as error:
@@ -117,8 +120,7 @@ def _syntax(error: YAMLError, text: str, file: str) -> Problem:
     """Where the text stops being YAML, in the parser's words."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     said = getattr(error, "problem", None) or "a character that YAML does not allow"
-    if _TAB.search(said):
-        said = "a tab; indent with spaces"
+    said = next((words for sign, words in _WORDS.items() if sign in said), said)
     if context := getattr(error, "context", None):
         said = f"{said} ({context})"
     if mark is not None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
-from importlib import metadata
 
 from attrs import frozen
 
@@ -41,6 +40,9 @@ class Features:
     @cache
     def of_installation(cls) -> Features:
         """What the metadata of the installed distribution say; nothing where there are none."""
+        # Imported here: it is slow, and asked only where something is missing or disabled.
+        from importlib import metadata
+
         installed = {normal(point.name) for point in metadata.entry_points(group=ENTRY_POINTS)}
         try:
             said = metadata.metadata(DISTRIBUTION)

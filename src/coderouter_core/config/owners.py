@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-import attrs
 from attrs import field, frozen
 
-from coderouter_core.config.structure import check_readable, key_fields
+from coderouter_core.config.readable import unreadable
+from coderouter_core.config.structure import key_fields
 from coderouter_core.errors import ConfigError
 from coderouter_core.model import Option, Scope
 
@@ -38,14 +38,9 @@ class Owned:
     keys: tuple[str, ...] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        cls = self.option.cls
-        if not attrs.has(cls):
-            raise ConfigError(f"plugin {self.owner!r}: the option {cls!r} must be an attrs class")
-        try:
-            check_readable(cls)
-        except (TypeError, NameError) as error:
-            raise ConfigError(f"plugin {self.owner!r}: the option {cls.__name__}: {error}") from None
-        object.__setattr__(self, "keys", tuple(key_fields(cls)))
+        if reason := unreadable(self.option.cls):
+            raise ConfigError(f"plugin {self.owner!r} declares an option that cannot be read: {reason}")
+        object.__setattr__(self, "keys", tuple(key_fields(self.option.cls)))
 
     @property
     def kind(self) -> str | None:

@@ -20,7 +20,7 @@ from coderouter_core.model import Option, Scope
 T = TypeVar("T")
 
 
-@define(slots=False)
+@define
 class Reading:
     """`active` and `idle` are the options of plugins that are switched on and off;
     `disabled` says of each name that is switched off where that is written."""
@@ -87,10 +87,9 @@ class Reading:
         except MistakesError as found:
             self.mistakes(path, found)
             bad = {item.path[0] for item in found.items if item.path}
+        good = {key: value for key, value in raw.items() if key not in bad} if isinstance(raw, dict) else {}
         try:
-            return (
-                structure({key: value for key, value in raw.items() if key not in bad}, cls) if bad else None
-            )
+            return structure(good, cls)
         except MistakesError:
             return None
 
@@ -119,6 +118,5 @@ class Reading:
     def disabled_words(self, name: str, what: str) -> str:
         """That something is of a plugin that is switched off, and what to do."""
         where = self.disabled[name]
-        return (
-            f"comes with the plugin {name!r}, which is disabled; remove the {what}, or {name!r} from {where}"
-        )
+        shown = quote(name)
+        return f"comes with the plugin {shown}, which is disabled; remove the {what}, or {shown} from {where}"

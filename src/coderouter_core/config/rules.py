@@ -13,7 +13,7 @@ from coderouter_core.config.profiles import AUTO, unknown_profile
 from coderouter_core.config.reading import Reading
 from coderouter_core.config.schema import AutoRouterKeys
 from coderouter_core.config.tree import KeyPath
-from coderouter_core.config.words import near_or_all, quote
+from coderouter_core.config.words import near_or_all, quote, shown_key
 from coderouter_core.model import AutoRouter, Rule, Scope
 
 PATH: KeyPath = ("auto_router",)
@@ -70,7 +70,7 @@ def _bundled(
         tell(
             f"without rules of your own, {AUTO!r} chooses among the profiles {', '.join(needed)}; missing: "
             f"{', '.join(missing)}; add them, or write auto_router.rules, or set default_profile to one of "
-            f"{', '.join(profiles)}",
+            f"{', '.join(map(shown_key, profiles))}",
         )
     rules: list[Rule] = []
     for entry in entries:
@@ -147,7 +147,7 @@ def _condition(reading: Reading, path: KeyPath, item: dict[str, Any]) -> tuple[O
     reading.unknown_keys(path, given, serving)
     meant = [owned for owned in serving if any(name in given for name in owned.keys)]
     if len(meant) > 1:
-        names = ", ".join(given)
+        names = ", ".join(name for owned in meant for name in owned.keys if name in given)
         message = f"a rule has one condition, this has {len(meant)} ({names}); write a rule for each"
         reading.problem(path, message)
     elif not meant and len(reading.document.problems) == before and isinstance(item[key], dict):

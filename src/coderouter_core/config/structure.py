@@ -68,9 +68,15 @@ def structure(raw: Any, kind: type[T]) -> T:
     return result
 
 
-def check_readable(kind: Any) -> None:
-    """Raise TypeError or NameError when values of `kind` cannot come from a file."""
-    _converter().get_structure_hook(kind)
+def can_structure(kind: Any) -> bool:
+    """Whether anything in a file can become a `kind`; of containers only the outside is judged."""
+    from cattrs import StructureHandlerNotFoundError
+
+    try:
+        _converter().get_structure_hook(kind)
+    except StructureHandlerNotFoundError:
+        return False
+    return True
 
 
 @cache
@@ -87,7 +93,10 @@ def _converter() -> BaseConverter:
 
 
 def _exactly(kind: type) -> Hook:
-    def hook(raw: Any, _: Any) -> Any:
+    def hook(raw: Any, wanted: Any) -> Any:
+        # cattrs takes an enumeration of texts for text.
+        if issubclass(wanted, Enum):
+            return _enum(wanted)(raw, wanted)
         if isinstance(raw, kind) and not (kind is int and isinstance(raw, bool)):
             return raw
         advice = "; put it in quotes" if kind is str and isinstance(raw, bool | int | float) else ""
@@ -220,7 +229,7 @@ def _record(cls: Any) -> Hook:
                     mistakes.append(Mistake((key,), "missing; it has no default"))
             except MistakesError as found:
                 mistakes += [item.below(key) for item in found.items]
-        mistakes += _complaints(cls, values)
+        mistakes += _complaints(cls, values, raw.keys() - values.keys())
         if mistakes:
             raise MistakesError(mistakes)
         try:
@@ -231,14 +240,14 @@ def _record(cls: Any) -> Hook:
     return hook
 
 
-def _complaints(cls: Any, values: Mapping[str, Any]) -> list[Mistake]:
+def _complaints(cls: Any, values: Mapping[str, Any], broken: Iterable[str]) -> list[Mistake]:
     """What validators hold against `values`: all of them, where attrs would stop at the first."""
-    draft = _draft(cls, values)
+    draft = _draft(cls, values, broken)
     mistakes: list[Mistake] = []
     for key, field in key_fields(cls).items():
-        if key in values and field.validator is not None:
+        if field.validator is not None and hasattr(draft, field.name):
             try:
-                said = complaint(field.validator, draft, field, values[key])
+                said = complaint(field.validator, draft, field, getattr(draft, field.name))
             except AttributeError:
                 # It looks at another field, which has a mistake of its own.
                 continue
@@ -247,13 +256,13 @@ def _complaints(cls: Any, values: Mapping[str, Any]) -> list[Mistake]:
     return mistakes
 
 
-def _draft(cls: Any, values: Mapping[str, Any]) -> Any:
-    """An instance that was not validated, for validators that compare fields."""
+def _draft(cls: Any, values: Mapping[str, Any], broken: Iterable[str]) -> Any:
+    """An instance that was not validated, without the fields that are broken, for validators to look at."""
     draft = object.__new__(cls)
     for key, field in key_fields(cls).items():
         if key in values:
             object.__setattr__(draft, field.name, values[key])
-        elif field.default is not NOTHING:
+        elif key not in broken and field.default is not NOTHING:
             object.__setattr__(draft, field.name, _default(field.default, draft))
     return draft
 

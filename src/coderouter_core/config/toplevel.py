@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
 from attrs import evolve, frozen
 
@@ -102,7 +102,7 @@ def _settings(reading: Reading, settings: Settings) -> Settings:
         message = (
             f"must be the name of a time zone, such as Asia/Tokyo, not {quote(settings.display_timezone)}"
         )
-        near = did_you_mean(settings.display_timezone, available_timezones())
+        near = did_you_mean(settings.display_timezone, zoneinfo.available_timezones())
         reading.problem(("display_timezone",), f"{message}{near}")
     paid = _SWITCH.get(reading.environ.get("ALLOW_PAID", "").strip().lower())
     return settings if paid is None else evolve(settings, allow_paid=paid)
@@ -110,7 +110,7 @@ def _settings(reading: Reading, settings: Settings) -> Settings:
 
 def _is_zone(name: str) -> bool:
     try:
-        ZoneInfo(name)
+        zoneinfo.ZoneInfo(name)
     except (KeyError, OSError, ValueError):
         return False
     return True

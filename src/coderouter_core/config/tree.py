@@ -18,7 +18,7 @@ KeyPath = tuple[str | int, ...]
 Place = tuple[int, int]
 
 #: Bounds on what aliases can blow a small file up to.
-MOST_VALUES = 50_000
+MOST_VALUES = 20_000
 DEEPEST = 100
 
 _STANDARD = "tag:yaml.org,2002:"

@@ -59,4 +59,5 @@ def one_of(value: object, choices: Iterable[object]) -> str:
     """That `value` is none of `choices`, and which was meant."""
     names = [choice if isinstance(choice, str) else quote(choice) for choice in choices]
     near = did_you_mean(value, names) if isinstance(value, str) else ""
-    return f"must be one of {', '.join(names)}, not {quote(value)}{near}"
+    choice = "" if len(names) == 1 else "one of "
+    return f"must be {choice}{', '.join(names)}, not {quote(value)}{near}"

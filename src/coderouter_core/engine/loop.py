@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from attrs import define, evolve, field
@@ -24,6 +23,7 @@ from coderouter_core.engine.outgoing import outgoing
 from coderouter_core.errors import RequestError, UpstreamError
 from coderouter_core.events import Events
 from coderouter_core.hooks import Hooks, Said
+from coderouter_core.ids import new_id
 from coderouter_core.model import (
     Adapter,
     Attempt,
@@ -46,6 +46,7 @@ from coderouter_core.model import (
     Settings,
     Usage,
 )
+from coderouter_core.model.attempt import VIA
 from coderouter_core.model.usage import NOTHING
 
 #: Seconds, where the configuration says nothing (the sources stand in docs/reference/limits.md).
@@ -216,9 +217,10 @@ class Engine:
             request.stream,
             limits(provider, profile, stream=request.stream),
             {name: value for name, value in request.headers.items() if name.startswith("anthropic-")},
+            f"{came}, {VIA}" if (came := request.headers.get("via")) else VIA,
         )
         record = Attempt(
-            id=uuid.uuid4().hex,
+            id=new_id(),
             request_id=request.id,
             profile=profile,
             provider=provider,

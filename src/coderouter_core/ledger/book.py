@@ -130,10 +130,10 @@ class Book:
         with self._lock:
             self._journal.turn()
 
-    def close(self, *, keep: bool) -> None:
-        """Close the journal; what it holds stays on disk when `keep` says so or when something was recorded since."""
+    def close(self) -> None:
+        """Close the journal; it stays on disk when anything in it was not carried."""
         with self._lock:
-            self._journal.close(keep=keep or not self.is_empty())
+            self._journal.close(keep=not self.is_empty())
 
     def learn(self, news: News, now: float, batch: Batch | None = None) -> None:
         """Take in what was read of the store, in one step with what was carried to it in that transaction."""
@@ -146,13 +146,14 @@ class Book:
                 self._carried += len(batch.rows)
 
     def figures(self) -> Mapping[str, int]:
-        """What waits, what was carried and what was dropped, for metrics."""
+        """What waits, what was carried, what was dropped, and marks, for metrics."""
         with self._lock:
             older = self._carrying or Batch()
             waiting = (
                 len(older.rows) + len(older.traces) + len(self._filling.rows) + len(self._filling.traces)
             )
-            return {"carried": self._carried, "waiting": waiting, "dropped": self._dropped}
+            figures = {"carried": self._carried, "waiting": waiting, "dropped": self._dropped}
+            return {**figures, "marks": len(self._marks)}
 
     def _record(self, record: dict[str, Any]) -> None:
         """Put a record on disk. One that cannot be is carried all the same, if the process lives until then."""

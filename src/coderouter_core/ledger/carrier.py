@@ -159,5 +159,5 @@ class Carrier:
             self._failures.failed("store", f"ledger: {self._store.path}: {error}")
             done = False
         self._store.close()
-        self._book.close(keep=not done)
+        self._book.close()
         self._owners.leave(remove_file=done)

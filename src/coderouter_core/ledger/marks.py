@@ -13,6 +13,10 @@ class Marks:
         self._until: dict[str, float] = {}
         self._crowd = _CROWD
 
+    def __len__(self) -> int:
+        """How many are held, some of which may have run out."""
+        return len(self._until)
+
     def set(self, key: str, until: float, now: float) -> None:
         """Mark `key`; a mark that already lasts longer stays."""
         self._until[key] = max(until, self._until.get(key, until))

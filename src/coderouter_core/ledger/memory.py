@@ -87,4 +87,5 @@ class MemoryLedger:
         return [plain(row) for row in newest_first(found)[:limit]]
 
     def health(self) -> Mapping[str, Any]:
-        return {"ok": True, "kind": "memory", "attempts": len(self._rows), "traces": len(self._traces)}
+        figures = {"attempts": len(self._rows), "traces": len(self._traces), "marks": len(self._marks)}
+        return {"ok": True, "kind": "memory", **figures}

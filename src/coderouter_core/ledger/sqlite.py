@@ -142,7 +142,7 @@ class SqliteLedger:
 
     def health(self) -> Mapping[str, Any]:
         """`ok`, `error` (what fails, or None), and figures: attempts and traces `waiting` for the store and `dropped`
-        because it took none for too long, attempts `carried`, the journal's `segments` and `journal_bytes`."""
+        because it took none for too long, attempts `carried`, `marks`, the journal's `segments` and `journal_bytes`."""
         error = self._failures.text()
         return {
             "ok": error is None,
@@ -193,7 +193,7 @@ class SqliteLedger:
         except (sqlite3.Error, OSError, ConfigError) as error:
             self._store.close(error)
             if not self._may_pass(error):
-                self._book.close(keep=False)
+                self._book.close()
                 self._owners.leave(remove_file=True)
                 raise (error if isinstance(error, ConfigError) else self._unusable(error)) from error
             self._failures.failed("store", f"ledger: {self.path}: {error}: tried again every second")

@@ -11,6 +11,9 @@ from coderouter_core.model.provider import Profile, Provider
 from coderouter_core.model.request import Dialect, Operation
 from coderouter_core.model.usage import NOTHING, Cost, Usage
 
+#: Our own entry in a ``via`` header (RFC 9110, section 7.6.3).
+VIA = "1.1 coderouter"
+
 
 class Outcome(StrEnum):
     """How an attempt ended. UNSETTLED: the process died under it."""
@@ -37,6 +40,7 @@ class Call:
     """What an adapter is asked to send. `body` is encoded in `dialect`, one of the adapter's.
 
     `headers` are those of the client that may travel (``anthropic-*``), lower case, never credentials.
+    `via` is the standard header that lets routers in a row notice a loop.
     """
 
     provider: Provider
@@ -47,6 +51,7 @@ class Call:
     stream: bool
     limits: Limits
     headers: Mapping[str, str] = field(factory=dict)
+    via: str = VIA
 
 
 async def _nothing() -> None:

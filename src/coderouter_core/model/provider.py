@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import os
 from collections.abc import Mapping
@@ -80,6 +81,18 @@ def _option(options: Mapping[type, Any], cls: type[T]) -> T:
     return found if found is not None else cls()
 
 
+@functools.cache
+def _is_local(base_url: str) -> bool:
+    host = urlsplit(base_url).hostname or "localhost"
+    if host == "localhost" or host.endswith((".localhost", ".local", ".internal", ".lan")):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host
+    return address.is_private or address.is_loopback
+
+
 @frozen(eq=False)
 class Provider:
     """One upstream endpoint and model, as configured. Two providers are equal only if they are the same."""
@@ -112,14 +125,7 @@ class Provider:
     @property
     def is_local(self) -> bool:
         """True when the base URL is a loopback or private address."""
-        host = urlsplit(self.base_url).hostname or "localhost"
-        if host == "localhost" or host.endswith((".localhost", ".local", ".internal", ".lan")):
-            return True
-        try:
-            address = ipaddress.ip_address(host)
-        except ValueError:
-            return "." not in host
-        return address.is_private or address.is_loopback
+        return _is_local(self.base_url)
 
 
 @frozen(eq=False)

@@ -28,6 +28,8 @@ CLOSED_IDLE_S = 1.0
 #: After so long in the pool a connection is looked at before it is used again.
 LOOK_AFTER_S = 1.0
 
+NO_ANSWER = "gave no answer within"
+
 Origin = tuple[bytes, bytes, int | None]
 Timeouts = Mapping[str, float | None]
 
@@ -80,17 +82,13 @@ class Connection(asyncio.Protocol):
 
     async def more(self, incoming: Incoming) -> None:
         """Wait until something comes for `incoming`, or its time is over."""
-        first = None if incoming.begun else self._timeouts.get("first_byte")
-        seconds = self._timeouts.get("read") if first is None else first
-        due = self._due(seconds, self._loop.time() if first is None else self._asked_at)
+        seconds, since = self._timeouts.get("first_byte"), self._asked_at
+        if incoming.begun or seconds is None:
+            seconds, since = self._timeouts.get("read"), self._loop.time()
         try:
-            if not await self._waiting.until(due):
-                late = (
-                    "fell silent in the middle of its answer for"
-                    if incoming.begun
-                    else "gave no answer within"
-                )
-                self._fail(httpx.ReadTimeout(f"{self._where} {late} {seconds:g} s"))
+            if not await self._waiting.until(_due(seconds, since)):
+                what = "fell silent in the middle of its answer for" if incoming.begun else NO_ANSWER
+                self._fail(httpx.ReadTimeout(f"{self._where} {what} {seconds:g} s"))
         except BaseException:
             self.abandon(incoming)
             raise
@@ -140,18 +138,15 @@ class Connection(asyncio.Protocol):
         """Wait until the socket takes more, or an answer comes."""
         seconds = self._timeouts.get("write")
         while self._full and not (incoming.headed or incoming.done):
-            if not await self._waiting.until(self._due(seconds, self._loop.time())):
+            if not await self._waiting.until(_due(seconds, self._loop.time())):
                 raise httpx.WriteTimeout(f"{self._where} took nothing of the request for {seconds:g} s")
 
     async def _headers(self, incoming: Incoming) -> None:
         seconds = self._timeouts.get("head", self._timeouts.get("read"))
-        due = self._due(seconds, self._asked_at)
+        due = _due(seconds, self._asked_at)
         while not incoming.headed and not incoming.done:
             if not await self._waiting.until(due):
-                raise httpx.ReadTimeout(f"{self._where} gave no answer within {seconds:g} s")
-
-    def _due(self, seconds: float | None, since: float) -> float | None:
-        return None if seconds is None else since + seconds
+                raise httpx.ReadTimeout(f"{self._where} {NO_ANSWER} {seconds:g} s")
 
     def _finish(self) -> None:
         """The response is complete: ready for the next, or the end."""
@@ -162,9 +157,6 @@ class Connection(asyncio.Protocol):
         self._incoming = None
         self._used = True
         self.idle_since = self._loop.time()
-        if self._paused:
-            self._paused = False
-            transport.resume_reading()
         self._owner.freed(self)
 
     def _fail(self, error: Exception) -> None:
@@ -240,3 +232,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._full = False
         self._waiting.wake()
+
+
+def _due(seconds: float | None, since: float) -> float | None:
+    return None if seconds is None else since + seconds

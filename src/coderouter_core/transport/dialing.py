@@ -7,53 +7,50 @@ import ipaddress
 import itertools
 import socket
 import ssl
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import httpx
 
 #: How long an address may take before the next one is tried beside it (RFC 8305, section 5).
 STAGGER_S = 0.25
 
-Connected = TypeVar("Connected", bound=asyncio.Protocol)
 Address = tuple[int, int, int, str, tuple[Any, ...]]
 
 
+def place(host: str, port: int) -> str:
+    """Whom a connection leads to, for people."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 async def dial(
-    make: Callable[[], Connected],
-    host: str,
-    port: int,
-    context: ssl.SSLContext | None,
-    connect_s: float | None,
-) -> Connected:
-    """A protocol from `make` that is connected, over TLS when there is a `context`.
+    protocol: asyncio.Protocol, host: str, port: int, context: ssl.SSLContext | None, connect_s: float | None
+) -> None:
+    """Connect `protocol`, over TLS when there is a `context`.
 
     Raises `httpx.ConnectTimeout` or `httpx.ConnectError`.
     """
-    where = f"{host}:{port}"
+    where = place(host, port)
     try:
         async with asyncio.timeout(connect_s):
-            return await _connected(make, host, port, context)
+            await _connect(protocol, host, port, context)
     except TimeoutError as error:
         raise httpx.ConnectTimeout(_late(where, connect_s)) from error
     except (OSError, UnicodeError) as error:
         raise httpx.ConnectError(_said(where, host, error)) from error
 
 
-async def _connected(
-    make: Callable[[], Connected], host: str, port: int, context: ssl.SSLContext | None
-) -> Connected:
+async def _connect(protocol: asyncio.Protocol, host: str, port: int, context: ssl.SSLContext | None) -> None:
     loop = asyncio.get_running_loop()
     name = host if context is not None else None
     if _is_address(host):
-        _, protocol = await loop.create_connection(make, host, port, ssl=context, server_hostname=name)
-        return protocol
+        await loop.create_connection(lambda: protocol, host, port, ssl=context, server_hostname=name)
+        return
     addresses: Sequence[Address] = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     # The loop's own staggering is not used: uvloop has none.
     sock = await first_to_accept(_alternating(addresses))
     # From here the loop owns the socket, and closes it when this fails.
-    _, protocol = await loop.create_connection(make, sock=sock, ssl=context, server_hostname=name)
-    return protocol
+    await loop.create_connection(lambda: protocol, sock=sock, ssl=context, server_hostname=name)
 
 
 def _is_address(host: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import httpx
 
 from coderouter_core.transport.connection import ClosedIdle, Connection, Origin, Timeouts
-from coderouter_core.transport.dialing import dial
+from coderouter_core.transport.dialing import dial, place
 from coderouter_core.transport.incoming import Incoming
 from coderouter_core.transport.keeping import Keep
 from coderouter_core.transport.outgoing import outgoing
@@ -87,14 +87,16 @@ class HttpTransport(httpx.AsyncBaseTransport):
         if scheme not in PORTS:
             raise httpx.UnsupportedProtocol(f"only http:// and https:// are spoken, not {scheme.decode()!r}")
         host, port = raw_host.decode("ascii"), port or PORTS[scheme]
-        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         context = await self._tls() if scheme == b"https" else None
-        connection = await dial(
-            lambda: Connection(loop, origin, where, self), host, port, context, timeouts.get("connect")
-        )
-        if self._closed:
+        connection = Connection(loop, origin, place(host, port), self)
+        try:
+            await dial(connection, host, port, context, timeouts.get("connect"))
+            if self._closed:
+                raise httpx.ConnectError("the transport was closed")
+        except BaseException:
+            # It may have been connected in the moment in which this was cancelled.
             connection.abort()
-            raise httpx.ConnectError("the transport was closed")
+            raise
         return connection
 
     async def _tls(self) -> ssl.SSLContext:

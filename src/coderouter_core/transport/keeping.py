@@ -25,7 +25,6 @@ class Keep:
             if now - connection.idle_since < self._idle_s and connection.is_open(now):
                 return connection
             connection.abort()
-        self._idle.pop(origin, None)
         return None
 
     def put(self, connection: Connection) -> None:

@@ -46,8 +46,7 @@ class ResponseParser:
         except httptools.HttpParserUpgrade:
             raise self._error(_UPGRADE) from None
         except httptools.HttpParserError as error:
-            self.keep = False
-            if not incoming.done:
+            if not incoming.done:  # else it is what came after the end, and `keep` tells
                 raise self._error(self._problem or f"does not speak HTTP/1.1: {error}") from error
         if incoming.size == before and not incoming.done:
             # A head, a chunk extension or a trailer that never ends shows here.

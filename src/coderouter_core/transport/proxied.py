@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from coderouter_core.transport.connection import NO_ANSWER
+from coderouter_core.transport.dialing import place
 from coderouter_core.transport.tls import client_context
 
 
@@ -43,13 +45,14 @@ class ProxiedTransport(httpx.AsyncBaseTransport):
         timeouts = request.extensions.get("timeout") or {}
         # Deadlines and the first byte are unknown to httpx: its own timer for reading is switched off.
         request.extensions["timeout"] = {**timeouts, "read": None}
-        where = request.url.netloc.decode("ascii")
+        url = request.url
+        where = place(url.raw_host.decode("ascii"), url.port or (443 if url.scheme == "https" else 80))
         head = timeouts.get("head", timeouts.get("read"))
         try:
             async with asyncio.timeout(head):
                 response = await self._inner.handle_async_request(request)
         except TimeoutError as error:
-            raise httpx.ReadTimeout(f"{where} gave no answer within {head:g} s") from error
+            raise httpx.ReadTimeout(f"{where} {NO_ANSWER} {head:g} s") from error
         if not isinstance(response.stream, httpx.AsyncByteStream):
             raise TypeError("httpx answers with a stream that is not asynchronous")
         response.stream = _Paced(response.stream, where, timeouts)
@@ -94,8 +97,8 @@ class _Paced(httpx.AsyncByteStream):
             async with asyncio.timeout(seconds):
                 piece = await self._pieces.__anext__()
         except TimeoutError as error:
-            late = "fell silent in the middle of its answer for" if self._begun else "gave no answer within"
-            raise httpx.ReadTimeout(f"{self._where} {late} {seconds:g} s") from error
+            what = "fell silent in the middle of its answer for" if self._begun else NO_ANSWER
+            raise httpx.ReadTimeout(f"{self._where} {what} {seconds:g} s") from error
         self._begun = True
         return piece
 

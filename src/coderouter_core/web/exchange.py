@@ -54,8 +54,7 @@ def decode(raw: bytes) -> dict[str, Any]:
         raise _bad(f"the body is not JSON: {error.msg} at character {error.pos}") from None
     if not isinstance(body, dict):
         raise _bad(f"the body must be a JSON object, not {_kind(body)}")
-    # Only a body with that many containers can be that deep; most are judged by this count alone.
-    if raw.count(b"{") + raw.count(b"[") > MOST_DEPTH and _too_deep(body):
+    if len(raw) > 2 * MOST_DEPTH and _too_deep(body):
         raise _bad(f"the body is nested more than {MOST_DEPTH} levels deep")
     return body
 
@@ -66,8 +65,8 @@ def _too_deep(body: dict[str, Any]) -> bool:
         level = [
             inner
             for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if (kind := type(inner)) is dict or kind is list
         ]
         if not level:
             return False

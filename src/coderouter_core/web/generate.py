@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import Mapping
 
 from coderouter_core.engine import Client, Report
 from coderouter_core.errors import PluginError, RequestError
 from coderouter_core.events import current_request
+from coderouter_core.ids import new_id
 from coderouter_core.model import Dialect, Fault, Operation, Request
+from coderouter_core.model.attempt import VIA
 from coderouter_core.router import CodeRouter
 from coderouter_core.web.exchange import (
     ClientGone,
@@ -26,9 +27,12 @@ from coderouter_core.wire import codec
 
 CREDENTIALS = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization", "api-key"})
 
+#: Routers that may stand in a row.
+MOST_HOPS = 4
+
 
 def request_id() -> str:
-    return f"req_{uuid.uuid4().hex}"
+    return f"req_{new_id()}"
 
 
 def id_headers(identity: str) -> dict[str, str]:
@@ -69,6 +73,7 @@ class Generate:
     def _request(self, identity: str, scope: Scope, raw: bytes) -> Request:
         body = decode(raw)
         self._codec.check(body)
+        _refuse_a_loop(scope["coderouter.headers"])
         headers = {
             name: value for name, value in scope["coderouter.headers"].items() if name not in CREDENTIALS
         }
@@ -164,6 +169,15 @@ class Generate:
             duration_ms=round(total_s * 1000, 1),
             overhead_ms=round((total_s - report.waited_s) * 1000, 2),
         )
+
+
+def _refuse_a_loop(headers: Mapping[str, str]) -> None:
+    """A router whose provider is, in the end, itself would ask itself for ever."""
+    if headers.get("via", "").count(VIA) >= MOST_HOPS:
+        message = (
+            f"this request came through {MOST_HOPS} routers already: do their providers point in a circle?"
+        )
+        raise RequestError(Fault(508, "api_error", message, code="loop_detected", should_retry=False))
 
 
 def head(report: Report, known: bool) -> Mapping[str, str]:

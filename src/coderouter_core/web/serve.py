@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from hypercorn.config import Config as Hypercorn
 
 from coderouter_core.errors import CodeRouterError
 from coderouter_core.router import CodeRouter
+from coderouter_core.web import connections
 from coderouter_core.web.app import make_app
 from coderouter_core.web.security import MOST_HEADERS
 
@@ -58,7 +60,8 @@ async def serve(
     signals: bool = True,
     on_ready: Callable[[], None] | None = None,
 ) -> None:
-    """Serve `router` on a listening socket until `stop` is set (or SIGTERM, SIGINT when `signals`).
+    """Serve `router` on a listening socket until `stop` is set (or SIGTERM, SIGINT when `signals`,
+    which says that the process is its own).
 
     On stopping, nothing new is accepted, answers under way may finish for ``drain_timeout_s``, and what is
     left then ends with an error in its client's dialect. A second signal ends it at once.
@@ -69,7 +72,10 @@ async def serve(
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(NotImplementedError):
                 loop.add_signal_handler(number, _told_to_stop, router, stop)
+    connections.mend()
     await router.start()
+    if signals:
+        _keep_what_stays()
     try:
         server = asyncio.create_task(
             hypercorn_serve(
@@ -86,6 +92,14 @@ async def serve(
         await _drain(router, server)
     finally:
         await router.aclose()
+
+
+def _keep_what_stays() -> None:
+    """A body of an agent is a thousand small objects; collecting at the default pace would look for garbage
+    in each of them, and in everything that was made at start, several times a request."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _told_to_stop(router: CodeRouter, stop: asyncio.Event) -> None:

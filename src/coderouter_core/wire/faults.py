@@ -12,7 +12,7 @@ import orjson
 from attrs import evolve
 
 from coderouter_core.model import Dialect, Fault
-from coderouter_core.wire.numbers import table
+from coderouter_core.wire.lenient import table
 from coderouter_core.wire.overflow import CODE, says_too_long
 
 #: An upstream's own words are kept up to this many characters.
@@ -122,8 +122,6 @@ def _error_part(decoded: Any) -> dict[str, Any]:
     if not isinstance(decoded, dict):
         return {"message": decoded} if isinstance(decoded, str) else {}
     error = decoded.get("error")
-    if isinstance(error, str) and error and not isinstance(decoded.get("message"), str):
-        return {**decoded, "message": error}
     return error if isinstance(error, dict) else decoded
 
 

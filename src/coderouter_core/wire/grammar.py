@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from coderouter_core.model import Dialect
-from coderouter_core.wire.numbers import table
+from coderouter_core.wire.lenient import table
 from coderouter_core.wire.sse import Framer, fields
 
 Problems = Iterator[str]

@@ -13,17 +13,11 @@ from coderouter_core.wire.codec import Reader, Writer
 from coderouter_core.wire.reasons import QUIET
 from coderouter_core.wire.sse import Framer
 
-Fail = Callable[[Fault, str], bytes]
 
+class FrameLane(ABC):
+    """What all lanes do: cut frames, stop at the first bad one, and see that the answer ends properly."""
 
-class RelayLane(ABC):
-    """Passes the frames of one dialect on as they came, and looks at each.
-
-    A dialect's own lane says in `_passes` what a frame means and whether it travels, and in `_due` what an
-    answer still lacks that ended properly.
-    """
-
-    def __init__(self, fail: Fail) -> None:
+    def __init__(self) -> None:
         self.content = False
         self.stopped = False
         self.done = False
@@ -33,82 +27,6 @@ class RelayLane(ABC):
         self.usage: Usage = NOTHING
         self.stop_reason = ""
         self._framer = Framer()
-        self._fail = fail
-
-    def feed(self, data: bytes) -> bytes:
-        if self.fault is not None or self.done:
-            return b""
-        try:
-            frames = self._framer.feed(data)
-        except ValueError as error:
-            self.fault = faults.garbage(str(error))
-            return b""
-        out: list[bytes] = []
-        for frame in frames:
-            if self._passes(frame):
-                out.append(frame)
-            if self.fault is not None or self.done:
-                break
-        return b"".join(out)
-
-    def close(self) -> bytes:
-        if self.fault is not None or self.done:
-            return b""
-        last = self._framer.close()
-        out = last if last and self._passes(last) else b""
-        if self.fault is not None and self.fault.code == "garbage":
-            # Half a frame is what a cut leaves behind, not what the upstream meant to say.
-            self.fault = None
-        if self.fault is not None or self.done:
-            return out
-        if not self.stopped:
-            self.fault = faults.truncated()
-            return out
-        self.done = True
-        return out + self._due()
-
-    def fail(self, fault: Fault, request_id: str) -> bytes:
-        return self._fail(fault, request_id)
-
-    def _garbage(self, message: str) -> bool:
-        """Note that a frame is not what the dialect allows, unless the answer is over anyway."""
-        if not self.stopped:
-            self.fault = faults.garbage(message)
-        return False
-
-    @abstractmethod
-    def _passes(self, frame: bytes) -> bool:
-        """Look at a frame; whether it travels."""
-
-    @abstractmethod
-    def _due(self) -> bytes:
-        """The last frame of the dialect."""
-
-
-class TranslatingLane:
-    """Reads an answer as events and writes them anew, through `filters`.
-
-    Where both sides speak one dialect, a frame whose events were not changed is passed on as it came. A
-    filter is flushed once, right before it is fed the ``stop``, so that nothing of its text comes after it.
-    """
-
-    def __init__(self, reader: Reader, writer: Writer, filters: Sequence[StreamFilter] = ()) -> None:
-        self.content = False
-        self.stopped = False
-        self.done = False
-        self.steps = 0
-        self.size = 0
-        self.fault: Fault | None = None
-        self.stop_reason = ""
-        self._reader = reader
-        self._writer = writer
-        self._filters = [_Stage(each) for each in filters]
-        self._framer = Framer()
-        self._same = reader.dialect is writer.dialect
-
-    @property
-    def usage(self) -> Usage:
-        return self._reader.usage
 
     def feed(self, data: bytes) -> bytes:
         if self.fault is not None or self.done:
@@ -135,37 +53,100 @@ class TranslatingLane:
             self.fault = None
         if self.fault is not None or self.done:
             return out
-        out += self._written(self._filtered(self._reader.close()))
-        if not self._reader.finished:
+        out += self._late()
+        if not self.stopped:
             self.fault = faults.truncated()
             return out
-        self.stopped = self.done = True
-        return out + self._writer.close()
+        self.done = True
+        return out + self._due()
+
+    @abstractmethod
+    def fail(self, fault: Fault, request_id: str) -> bytes:
+        """The last frames of an answer that breaks."""
+
+    @abstractmethod
+    def _frame(self, frame: bytes) -> bytes:
+        """What a frame becomes; `fault` is set where it is a bad one."""
+
+    def _late(self) -> bytes:
+        """What was held back until the upstream ended its body."""
+        return b""
+
+    @abstractmethod
+    def _due(self) -> bytes:
+        """What an answer still lacks that ended properly."""
+
+
+class RelayLane(FrameLane):
+    """Passes the frames of one dialect on as they came, and looks at each.
+
+    A dialect's own lane says in `_passes` what a frame means and whether it travels.
+    """
+
+    def __init__(self, fail: Callable[[Fault, str], bytes]) -> None:
+        super().__init__()
+        self._fail = fail
+
+    def fail(self, fault: Fault, request_id: str) -> bytes:
+        return self._fail(fault, request_id)
+
+    def _frame(self, frame: bytes) -> bytes:
+        return frame if self._passes(frame) else b""
+
+    def _broken(self, fault: Fault) -> bool:
+        """Note that a frame is bad, unless the answer is over anyway."""
+        if not self.stopped:
+            self.fault = fault
+        return False
+
+    @abstractmethod
+    def _passes(self, frame: bytes) -> bool:
+        """Look at a frame; whether it travels."""
+
+
+class TranslatingLane(FrameLane):
+    """Reads an answer as events and writes them anew, through `filters`.
+
+    Where both sides speak one dialect, a frame whose events were not changed is passed on as it came. A
+    filter is flushed once, right before it is fed the ``stop``, so that nothing of its text comes after it.
+    """
+
+    def __init__(self, reader: Reader, writer: Writer, filters: Sequence[StreamFilter] = ()) -> None:
+        super().__init__()
+        self._reader = reader
+        self._writer = writer
+        self._filters = [_Stage(each) for each in filters]
+        self._same = reader.dialect is writer.dialect
 
     def fail(self, fault: Fault, request_id: str) -> bytes:
         return self._writer.fail(fault, request_id)
 
     def _frame(self, frame: bytes) -> bytes:
         events = self._reader.read(frame)
+        self.usage = self._reader.usage
         for event in events:
             # Before the filters: what they take away was billed all the same.
             if event.text:
                 self.size += size_of(event.text)
-        if self._filters:
-            passed = self._filtered(events)
-            changed = len(passed) != len(events) or any(map(is_not, passed, events))
-        else:
-            passed, changed = events, False
-        if self._same and passed and not changed and passed[0].kind != "error":
+        passed = self._filtered(events)
+        if self._same and passed and _unchanged(passed, events):
             for event in passed:
                 self._see(event)
-            out = self._writer.relay(frame, passed)
+            out = self._writer.relay(frame, passed) if self.fault is None else b""
         else:
             out = self._written(passed)
         if self._reader.ended:
             self.stopped = self.done = True
             out += self._writer.close()
         return out
+
+    def _late(self) -> bytes:
+        out = self._written(self._filtered(self._reader.close()))
+        self.stopped = self._reader.finished
+        return out
+
+    def _due(self) -> bytes:
+        return self._writer.close()
 
     def _filtered(self, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
         for stage in self._filters:
@@ -195,6 +176,10 @@ class TranslatingLane:
             self.content = self.content or event.reason not in QUIET
         elif kind == "error":
             self.fault = event.fault
+
+
+def _unchanged(passed: Sequence[StreamEvent], events: Sequence[StreamEvent]) -> bool:
+    return passed is events or (len(passed) == len(events) and not any(map(is_not, passed, events)))
 
 
 class _Stage:

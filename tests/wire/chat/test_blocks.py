@@ -82,6 +82,11 @@ def calls(*entries: Entry) -> list[tuple[str, str, str]]:
             id="the-whole-call-once-more",
         ),
         pytest.param(
+            [entry(piece, index=0, identity="i", name="f") for piece in ('{"', '{"', '":1}')],
+            [("i", "f", '{"{"":1}')],
+            id="two-pieces-alike",
+        ),
+        pytest.param(
             [entry('{"a"', index=0, identity="i", name="f"), entry(":1}", index=0, identity="j")],
             [("i", "f", '{"a":1}')],
             id="a-new-id-for-every-piece",
@@ -131,6 +136,16 @@ def test_a_later_call_waits_while_the_earlier_is_not_whole() -> None:
     these.call(entry("{", index=0, identity="i", name="f"), FRAME)
 
     assert (these.call(entry("{}", index=1, identity="j", name="g"), FRAME), these.holding) == ([], True)
+
+
+def test_what_a_later_call_held_leaves_as_soon_as_the_earlier_ends() -> None:
+    these = blocks()
+    these.call(entry("{", index=0, identity="i", name="f"), FRAME)
+    these.call(entry('{"held"', index=1, identity="j", name="g"), FRAME)
+    these.call(entry("}", index=0), FRAME)
+
+    events = these.call(entry("{", index=2, identity="k", name="h"), FRAME)
+    assert [event.text for event in events] == ["", "", '{"held"']
 
 
 def test_what_was_held_carries_no_frame() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from coderouter_core.wire.numbers import table
+from coderouter_core.wire.lenient import table
 
 _DATA = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*;base64,")
 _PDF = "application/pdf"

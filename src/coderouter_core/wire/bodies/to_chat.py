@@ -12,7 +12,7 @@ from typing import Any
 
 from coderouter_core.wire.bodies.losses import Losses
 from coderouter_core.wire.bodies.to_chat_turns import TurnsToChat, plain
-from coderouter_core.wire.numbers import count, table
+from coderouter_core.wire.lenient import count, table
 
 _SAME = ("model", "max_tokens", "temperature", "top_p")
 _OURS = ("profile", "anthropic_beta")

@@ -9,7 +9,7 @@ import orjson
 
 from coderouter_core.wire.bodies import images
 from coderouter_core.wire.bodies.losses import Losses
-from coderouter_core.wire.numbers import table
+from coderouter_core.wire.lenient import table
 
 Message = dict[str, Any]
 

@@ -12,7 +12,7 @@ from typing import Any
 from coderouter_core.wire.bodies.losses import Losses
 from coderouter_core.wire.bodies.to_chat import EMPTY_SCHEMA
 from coderouter_core.wire.bodies.to_messages_turns import TurnsToMessages
-from coderouter_core.wire.numbers import table
+from coderouter_core.wire.lenient import table
 
 #: Messages requests must say how long an answer may be.
 MAX_TOKENS = 4096

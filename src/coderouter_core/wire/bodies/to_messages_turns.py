@@ -11,7 +11,7 @@ from coderouter_core.wire.arguments import parsed
 from coderouter_core.wire.bodies import images
 from coderouter_core.wire.bodies.losses import Losses
 from coderouter_core.wire.ids import Mint, call_id
-from coderouter_core.wire.numbers import table
+from coderouter_core.wire.lenient import table
 
 Block = dict[str, Any]
 

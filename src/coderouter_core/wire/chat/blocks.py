@@ -10,6 +10,7 @@ from attrs import define, field
 
 from coderouter_core.model import Block, StreamEvent
 from coderouter_core.wire.ids import Mint, call_id
+from coderouter_core.wire.lenient import string
 
 #: A call that was found incomplete is looked at again when it has grown by this factor, which keeps the cost linear.
 _GROWN = 1.25
@@ -27,13 +28,18 @@ class _Part:
     held: list[str] = field(factory=list)
     begun: bool = False
     over: bool = False
-    _size: int = 0
+    size: int = 0
     _incomplete_at: int = 0
 
     def take(self, text: str) -> None:
         if self.block == "tool_call":
             self.pieces.append(text)
-            self._size += len(text)
+            self.size += len(text)
+
+    @property
+    def nameable(self) -> bool:
+        """Whether it can begin: a call cannot before its name is known."""
+        return bool(self.name) or self.block != "tool_call"
 
     @property
     def arguments(self) -> str:
@@ -43,12 +49,12 @@ class _Part:
         """Whether nothing can follow: a text ends where another block begins, a call where its JSON does."""
         if self.block != "tool_call":
             return True
-        if self._size <= self._incomplete_at * _GROWN or not self.pieces[-1].rstrip().endswith("}"):
+        if self.size <= self._incomplete_at * _GROWN or not self.pieces[-1].rstrip().endswith("}"):
             return False
         try:
             orjson.loads(self.arguments)
         except orjson.JSONDecodeError:
-            self._incomplete_at = self._size
+            self._incomplete_at = self.size
             return False
         return True
 
@@ -81,7 +87,7 @@ class Blocks:
         """One entry of a delta's ``tool_calls``."""
         function = entry.get("function")
         function = function if isinstance(function, dict) else entry
-        said, name = _string(entry.get("id")), _string(function.get("name"))
+        said, name = string(entry.get("id")), string(function.get("name"))
         piece = _arguments(function.get("arguments"))
         index = entry.get("index")
         part = self._meant(index, said, name)
@@ -92,9 +98,8 @@ class Blocks:
             return self._begin(part, piece, frame)
         self._last = part
         part.name = part.name or name
-        if said and said == part.said and piece and piece == part.arguments:
-            # The whole call once more, at its end.
-            piece = ""
+        if _is_again(part, said, piece):
+            return []
         return self._piece(part, piece, frame)
 
     def whole(self) -> bool:
@@ -136,7 +141,7 @@ class Blocks:
         if part.over:
             return []
         part.take(text)
-        if self._queue[0] is not part or (part.block == "tool_call" and not part.name):
+        if self._queue[0] is not part or not part.nameable:
             part.held.append(text)
             self.holding = True
             return []
@@ -160,16 +165,12 @@ class Blocks:
         part = self._queue.popleft()
         part.over = True
         events: list[StreamEvent] = []
-        if not part.begun and (part.name or part.block != "tool_call"):
+        if not part.begun and part.nameable:
             events, frame = self._opened(part, "", None), None
         if part.begun:
             events.append(StreamEvent("block_stop", self._count, part.block, frame=frame))
             self._count += 1
-        if (
-            self._queue
-            and (following := self._queue[0]).held
-            and (following.name or following.block != "tool_call")
-        ):
+        if self._queue and (following := self._queue[0]).held and following.nameable:
             events += self._opened(following, "", None)
         return events
 
@@ -181,9 +182,14 @@ def _is_next(part: _Part, said: str, name: str, piece: str) -> bool:
     """
     if name and part.name and (name != part.name or (said and said != part.said)):
         return True
-    if not piece.lstrip().startswith("{") or (said and said == part.said and piece == part.arguments):
+    return piece.lstrip().startswith("{") and not _is_again(part, said, piece) and part.complete()
+
+
+def _is_again(part: _Part, said: str, piece: str) -> bool:
+    """Whether an entry is the whole call once more, as some servers send it at the end."""
+    if not said or said != part.said or not piece or len(piece) != part.size:
         return False
-    return part.complete()
+    return piece == part.arguments and part.complete()
 
 
 def _arguments(value: Any) -> str:
@@ -191,7 +197,3 @@ def _arguments(value: Any) -> str:
     if isinstance(value, str):
         return value
     return "" if value is None else orjson.dumps(value).decode()
-
-
-def _string(value: Any) -> str:
-    return value if isinstance(value, str) else ""

@@ -14,7 +14,7 @@ from coderouter_core.wire.chat.blocks import Blocks
 from coderouter_core.wire.chat.relay import said_error
 from coderouter_core.wire.chat.usage import Tally
 from coderouter_core.wire.ids import Mint, call_id
-from coderouter_core.wire.numbers import table
+from coderouter_core.wire.lenient import table
 from coderouter_core.wire.reasons import FAILURES, stop_reason
 from coderouter_core.wire.sse import payload
 
@@ -80,9 +80,8 @@ class ChatReader:
         return self._stop(None if late else frame) or (StreamEvent("other", frame=frame),)
 
     def _error(self, fault: Fault, frame: bytes) -> Sequence[StreamEvent]:
-        if self.finished:
-            return (StreamEvent("other", frame=frame),)
-        return (StreamEvent("error", fault=fault, frame=frame),)
+        """An error; nothing of the frame where the answer is over anyway."""
+        return () if self.finished else (StreamEvent("error", fault=fault, frame=frame),)
 
     def _chunk(self, chunk: dict[str, Any], frame: bytes) -> list[StreamEvent]:
         events: list[StreamEvent] = []

@@ -6,12 +6,12 @@ from typing import Any
 
 import orjson
 
-from coderouter_core.model import Dialect, Fault, size_of
+from coderouter_core.model import Dialect, size_of
 from coderouter_core.wire import faults
 from coderouter_core.wire.chat.errors import DONE, error_frames
 from coderouter_core.wire.chat.usage import Tally
 from coderouter_core.wire.lanes import RelayLane
-from coderouter_core.wire.numbers import count, table
+from coderouter_core.wire.lenient import count, table
 from coderouter_core.wire.reasons import FAILURES, QUIET, stop_reason
 from coderouter_core.wire.sse import fields, payload
 
@@ -72,27 +72,22 @@ class ChatRelay(RelayLane):
         try:
             chunk = orjson.loads(data)
         except orjson.JSONDecodeError:
-            return self._garbage("a chunk of the upstream's stream is not JSON")
+            return self._broken(faults.garbage("a chunk of the upstream's stream is not JSON"))
         if not isinstance(chunk, dict):
-            return self._garbage("a chunk of the upstream's stream is not an object")
+            return self._broken(faults.garbage("a chunk of the upstream's stream is not an object"))
         if said_error(chunk, frame):
             return self._broken(faults.of_json(chunk, Dialect.CHAT))
         return self._chunk(chunk)
 
-    def _broken(self, fault: Fault) -> bool:
-        if not self.stopped:
-            self.fault = fault
-        return False
-
     def _chunk(self, chunk: dict[str, Any]) -> bool:
-        choices = chunk.get("choices")
-        if usage := chunk.get("usage"):
+        choices = chunk.get("choices") or []
+        if not isinstance(choices, list):
+            return self._broken(faults.garbage("the choices of a chunk are not a list"))
+        if usage := table(chunk.get("usage")):
             self.steps += 1
-            self.usage = self._tally.add(table(usage))
+            self.usage = self._tally.add(usage)
         if not choices:
             return not (usage and self._hide_usage)
-        if not isinstance(choices, list):
-            return self._garbage("the choices of a chunk are not a list")
         self.steps += 1
         return all(self._choice(choice) for choice in choices if isinstance(choice, dict))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from coderouter_core.model import Usage
 from coderouter_core.model.usage import NOTHING
-from coderouter_core.wire.numbers import count, table
+from coderouter_core.wire.lenient import count, table
 
 
 class Tally:

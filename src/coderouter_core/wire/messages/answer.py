@@ -12,9 +12,10 @@ from coderouter_core.model.usage import NOTHING
 from coderouter_core.wire import faults, sse
 from coderouter_core.wire.arguments import parsed
 from coderouter_core.wire.ids import message_id
+from coderouter_core.wire.lenient import string, table
 from coderouter_core.wire.messages.reader import BLOCKS
 from coderouter_core.wire.messages.usage import merged, written
-from coderouter_core.wire.numbers import table
+from coderouter_core.wire.messages.writer import decoded
 from coderouter_core.wire.signature import MINTED
 
 #: Where the text of a block stands.
@@ -29,10 +30,10 @@ def events(body: Mapping[str, Any]) -> list[StreamEvent]:
     if not isinstance(content, list):
         return [StreamEvent("error", fault=faults.garbage("the upstream's answer has no content"))]
     usage = merged(body.get("usage"))
-    out = [StreamEvent("start", id=_string(body.get("id")), model=_string(body.get("model")), usage=usage)]
+    out = [StreamEvent("start", id=string(body.get("id")), model=string(body.get("model")), usage=usage)]
     for at, block in enumerate(item for item in content if isinstance(item, dict)):
         out += _block(at, block)
-    reason = _string(body.get("stop_reason")) or "end_turn"
+    reason = string(body.get("stop_reason")) or "end_turn"
     sequence = body.get("stop_sequence")
     if usage.reported:
         out.append(StreamEvent("usage", usage=usage))
@@ -41,17 +42,17 @@ def events(body: Mapping[str, Any]) -> list[StreamEvent]:
 
 
 def _block(at: int, block: dict[str, Any]) -> list[StreamEvent]:
-    kind = BLOCKS.get(_string(block.get("type")))
+    kind = BLOCKS.get(string(block.get("type")))
     if kind is None:
         return [
             _foreign("content_block_start", index=at, content_block=block),
             _foreign("content_block_stop", index=at),
         ]
-    start = StreamEvent("block_start", at, kind, id=_string(block.get("id")), name=_string(block.get("name")))
+    start = StreamEvent("block_start", at, kind, id=string(block.get("id")), name=string(block.get("name")))
     if kind == "tool_call":
         text = orjson.dumps(block.get("input") or {}).decode()
     else:
-        text = _string(block.get(_TEXT[kind]))
+        text = string(block.get(_TEXT[kind]))
     out = [start]
     if text:
         out.append(StreamEvent("delta", at, kind, text))
@@ -59,7 +60,7 @@ def _block(at: int, block: dict[str, Any]) -> list[StreamEvent]:
     for citation in citations if isinstance(citations, list) else ():
         delta = {"type": "citations_delta", "citation": citation}
         out.append(_foreign("content_block_delta", index=at, delta=delta))
-    return [*out, StreamEvent("block_stop", at, kind, signature=_string(block.get("signature")))]
+    return [*out, StreamEvent("block_stop", at, kind, signature=string(block.get("signature")))]
 
 
 def _foreign(kind: str, **fields: Any) -> StreamEvent:
@@ -93,8 +94,8 @@ class _Fold:
             self.end(event.signature)
         elif event.kind == "stop":
             self.reason, self.sequence = event.reason, event.stop_sequence
-        elif event.kind == "other" and event.frame and b"content_block_" in event.frame:
-            self._foreign(table(orjson.loads(sse.payload(event.frame))))
+        elif event.kind == "other":
+            self._foreign(decoded(event.frame))
 
     def _begin(self, event: StreamEvent) -> None:
         self.end()
@@ -147,7 +148,3 @@ def fold(events: Iterable[StreamEvent]) -> dict[str, Any]:
         "stop_sequence": answer.sequence,
         "usage": written(answer.usage),
     }
-
-
-def _string(value: Any) -> str:
-    return value if isinstance(value, str) else ""

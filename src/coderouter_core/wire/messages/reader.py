@@ -7,11 +7,11 @@ from typing import Any
 
 import orjson
 
-from coderouter_core.model import Block, Dialect, StreamEvent, Usage
+from coderouter_core.model import Block, Dialect, Fault, StreamEvent, Usage
 from coderouter_core.model.usage import NOTHING
 from coderouter_core.wire import faults
+from coderouter_core.wire.lenient import string, table
 from coderouter_core.wire.messages.usage import merged
-from coderouter_core.wire.numbers import table
 from coderouter_core.wire.sse import fields, payload
 
 BLOCKS: dict[str, Block] = {"text": "text", "thinking": "thinking", "tool_use": "tool_call"}
@@ -44,7 +44,6 @@ class MessagesReader:
             "content_block_stop": self._block_stop,
             "message_delta": self._message_delta,
             "message_stop": self._message_stop,
-            "error": self._error,
         }
 
     def read(self, frame: bytes) -> Sequence[StreamEvent]:
@@ -55,10 +54,12 @@ class MessagesReader:
         try:
             event = orjson.loads(data)
         except orjson.JSONDecodeError:
-            return self._garbage("a frame of the upstream's stream is not JSON", frame)
+            return self._failed(faults.garbage("a frame of the upstream's stream is not JSON"), frame)
         if not isinstance(event, dict):
-            return self._garbage("a frame of the upstream's stream is not an object", frame)
+            return self._failed(faults.garbage("a frame of the upstream's stream is not an object"), frame)
         kind = event.get("type") or fields(frame)[0] or ("error" if event.get("error") else "")
+        if kind == "error":
+            return self._failed(faults.of_json(event, Dialect.MESSAGES), frame)
         read = self._read.get(kind) if isinstance(kind, str) else None
         if read is None:
             return (StreamEvent("ping" if kind == "ping" else "other", frame=frame),)
@@ -69,15 +70,9 @@ class MessagesReader:
             return ()
         return (*self._closed(None), *self._stop("end_turn", None, None))
 
-    def _garbage(self, message: str, frame: bytes) -> Sequence[StreamEvent]:
-        if self.finished:
-            return (StreamEvent("other", frame=frame),)
-        return (StreamEvent("error", fault=faults.garbage(message), frame=frame),)
-
-    def _error(self, event: dict[str, Any], frame: bytes) -> list[StreamEvent]:
-        if self.finished:
-            return []
-        return [StreamEvent("error", fault=faults.of_json(event, Dialect.MESSAGES), frame=frame)]
+    def _failed(self, fault: Fault, frame: bytes) -> list[StreamEvent]:
+        """An error; nothing of the frame where the answer is over anyway."""
+        return [] if self.finished else [StreamEvent("error", fault=fault, frame=frame)]
 
     def _start(self, event: dict[str, Any], frame: bytes) -> list[StreamEvent]:
         message = table(event.get("message"))
@@ -85,8 +80,8 @@ class MessagesReader:
         return [
             StreamEvent(
                 "start",
-                id=_string(message.get("id")),
-                model=_string(message.get("model")),
+                id=string(message.get("id")),
+                model=string(message.get("model")),
                 usage=self.usage,
                 frame=frame,
             )
@@ -95,14 +90,14 @@ class MessagesReader:
     def _block_start(self, event: dict[str, Any], frame: bytes) -> list[StreamEvent]:
         events = self._closed(None)
         block = table(event.get("content_block"))
-        kind = BLOCKS.get(_string(block.get("type")))
+        kind = BLOCKS.get(string(block.get("type")))
         if kind is None:
             self._foreign = True
             return [*events, StreamEvent("other", frame=frame)]
         own = self._own(event, frame)
-        events += self._opened(kind, own, _string(block.get("id")), _string(block.get("name")))
-        self._signature = _string(block.get("signature"))
-        text = block.get("text") or block.get("thinking") or ""
+        events += self._opened(kind, own, string(block.get("id")), string(block.get("name")))
+        self._signature = string(block.get("signature"))
+        text = string(block.get("text") or block.get("thinking"))
         if kind == "tool_call" and block.get("input"):
             text = orjson.dumps(block["input"]).decode()
         if text:
@@ -113,9 +108,9 @@ class MessagesReader:
         delta = event.get("delta")
         if self._foreign or not isinstance(delta, dict):
             return []
-        block, key = _DELTAS.get(delta.get("type") or "", (None, ""))
+        block, key = _DELTAS.get(string(delta.get("type")), (None, ""))
         if block is None:
-            self._signature = _string(delta.get("signature")) or self._signature
+            self._signature = string(delta.get("signature")) or self._signature
             return []
         if not isinstance(text := delta.get(key), str):
             return []
@@ -140,7 +135,7 @@ class MessagesReader:
 
     def _message_delta(self, event: dict[str, Any], frame: bytes) -> list[StreamEvent]:
         events: list[StreamEvent] = []
-        if usage := event.get("usage"):
+        if isinstance(usage := event.get("usage"), dict) and usage:
             self.usage = merged(usage, self.usage)
             events.append(StreamEvent("usage", usage=self.usage, frame=frame))
         delta = table(event.get("delta"))
@@ -178,7 +173,3 @@ class MessagesReader:
         self._stopped = True
         sequence = sequence if isinstance(sequence, str) else None
         return [StreamEvent("stop", reason=reason, stop_sequence=sequence, frame=frame)]
-
-
-def _string(value: Any) -> str:
-    return value if isinstance(value, str) else ""

@@ -9,13 +9,15 @@ import orjson
 from coderouter_core.model import Dialect, size_of
 from coderouter_core.wire import faults
 from coderouter_core.wire.lanes import RelayLane
+from coderouter_core.wire.lenient import table
 from coderouter_core.wire.messages.errors import error_frames
 from coderouter_core.wire.messages.usage import merged
-from coderouter_core.wire.numbers import table
+from coderouter_core.wire.messages.writer import STOP
 from coderouter_core.wire.reasons import QUIET
 from coderouter_core.wire.sse import fields, payload
 
-STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+#: What counts as progress, beside the deltas of blocks.
+_STEPS = ("message_start", "content_block_start", "content_block_stop", "message_delta", "message_stop")
 
 
 class MessagesRelay(RelayLane):
@@ -29,9 +31,9 @@ class MessagesRelay(RelayLane):
         try:
             event = orjson.loads(data)
         except orjson.JSONDecodeError:
-            return self._garbage("a frame of the upstream's stream is not JSON")
+            return self._broken(faults.garbage("a frame of the upstream's stream is not JSON"))
         if not isinstance(event, dict):
-            return self._garbage("a frame of the upstream's stream is not an object")
+            return self._broken(faults.garbage("a frame of the upstream's stream is not an object"))
         kind = event.get("type") or fields(frame)[0]
         if kind == "content_block_delta":
             self.steps += 1
@@ -43,10 +45,8 @@ class MessagesRelay(RelayLane):
         if kind == "ping":
             return True
         if kind == "error" or (not kind and event.get("error")):
-            if not self.stopped:
-                self.fault = faults.of_json(event, Dialect.MESSAGES)
-            return False
-        self.steps += 1
+            return self._broken(faults.of_json(event, Dialect.MESSAGES))
+        self.steps += kind in _STEPS
         if kind == "content_block_start":
             self.content = self.content or _is_content(table(event.get("content_block")))
         elif kind == "message_start":
@@ -58,8 +58,6 @@ class MessagesRelay(RelayLane):
                 self.content = self.content or reason not in QUIET
         elif kind == "message_stop":
             self.stopped = self.done = True
-        else:
-            self.steps -= 1
         return True
 
     def _delta(self, delta: Any) -> None:

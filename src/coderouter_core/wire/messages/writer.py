@@ -11,9 +11,9 @@ from coderouter_core.model import Block, Dialect, Fault, StreamEvent, Usage
 from coderouter_core.model.usage import NOTHING
 from coderouter_core.wire import sse
 from coderouter_core.wire.ids import message_id
+from coderouter_core.wire.lenient import table
 from coderouter_core.wire.messages.errors import error_frames
 from coderouter_core.wire.messages.usage import written
-from coderouter_core.wire.numbers import table
 from coderouter_core.wire.signature import MINTED
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
@@ -28,6 +28,7 @@ _DELTA: dict[Block, bytes] = {
     "thinking": b'"delta":{"type":"thinking_delta","thinking":',
     "tool_call": b'"delta":{"type":"input_json_delta","partial_json":',
 }
+_BLOCK_EVENTS = ("content_block_start", "content_block_delta", "content_block_stop")
 
 
 class MessagesWriter:
@@ -63,8 +64,9 @@ class MessagesWriter:
         if kind == "start":
             return self._start(event)
         if kind == "other":
-            # Only this dialect's frames of blocks that events cannot hold: redacted thinking, server tools.
-            return self._carry(event.frame) if event.frame and b"content_block_" in event.frame else b""
+            # Of what events cannot hold, blocks of this dialect are carried: redacted thinking, server tools.
+            block = decoded(event.frame)
+            return self._carry(block, event.frame or b"") if block.get("type") in _BLOCK_EVENTS else b""
         self._note(event)
         return b""
 
@@ -73,7 +75,7 @@ class MessagesWriter:
         if self._ended:
             return b""
         if len(events) == 1 and events[0].kind in ("other", "ping"):
-            return frame if events[0].kind == "ping" else self._carry(frame)
+            return frame if events[0].kind == "ping" else self._pass(frame)
         if all(event.frame is frame for event in events) and self._adopts(events):
             return frame
         return b"".join([self.write(event) for event in events])
@@ -133,24 +135,27 @@ class MessagesWriter:
         self._delta_passed = events[0].kind == "usage"
         return self._delta_passed
 
-    def _carry(self, frame: bytes) -> bytes:
-        """A frame that events cannot hold, with the index that its block has here."""
-        data = sse.payload(frame)
-        event = table(orjson.loads(data)) if data else {}
+    def _pass(self, frame: bytes) -> bytes:
+        """A frame of this dialect that events cannot hold."""
+        event = decoded(frame)
         kind = event.get("type")
-        out = b""
+        if kind in _BLOCK_EVENTS:
+            return self._carry(event, frame)
+        if kind != "message_stop":
+            return frame
+        if not self._delta_passed or self._open is not None or self._foreign:
+            return b""
+        self._ended = True
+        return frame
+
+    def _carry(self, event: dict[str, Any], frame: bytes) -> bytes:
+        """A frame of a block, with the index that the block has here."""
+        kind, out = event["type"], b""
         if kind == "content_block_start":
             out = self._start(StreamEvent("start")) + self._end()
             self._foreign = True
         elif kind == "content_block_stop":
             return self._end() if self._foreign else b""
-        elif kind == "message_stop":
-            if not self._delta_passed or self._open is not None or self._foreign:
-                return b""
-            self._ended = True
-            return frame
-        elif kind != "content_block_delta":
-            return frame
         elif self._open is None and not self._foreign:
             return b""
         else:
@@ -158,8 +163,7 @@ class MessagesWriter:
             self._signed = self._signed or table(event.get("delta")).get("type") == "signature_delta"
         if event.get("index") == self._count:
             return out + frame
-        event["index"] = self._count
-        return out + sse.write(orjson.dumps(event), str(kind))
+        return out + sse.write(orjson.dumps({**event, "index": self._count}), kind)
 
     def _note(self, event: StreamEvent) -> None:
         if event.usage.reported:
@@ -227,3 +231,13 @@ class MessagesWriter:
 
 def _frame(kind: str, fields: dict[str, Any]) -> bytes:
     return sse.write(orjson.dumps({"type": kind, **fields}), kind)
+
+
+def decoded(frame: bytes | None) -> dict[str, Any]:
+    """The event in a frame, where it is one of a block or of this dialect's end; else an empty one."""
+    if not frame or (b"content_block_" not in frame and b"message_stop" not in frame):
+        return {}
+    try:
+        return table(orjson.loads(sse.payload(frame)))
+    except orjson.JSONDecodeError:
+        return {}

@@ -1,4 +1,4 @@
-"""Token counts as upstreams write them: whole numbers, or missing, or nonsense."""
+"""JSON as upstreams and clients really write it: the value where it has the type that is meant, else nothing."""
 
 from __future__ import annotations
 
@@ -17,3 +17,8 @@ def count(value: Any) -> int:
 def table(value: Any) -> dict[str, Any]:
     """`value` where it is a JSON object, else an empty one."""
     return value if isinstance(value, dict) else {}
+
+
+def string(value: Any) -> str:
+    """`value` where it is a string, else an empty one."""
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,433 @@
+"""Messages requests as Chat Completions requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from coderouter_core.model import Dialect
+from coderouter_core.wire import Translated, codec, translate
+
+PNG = "aVZCT1J3MEtHZ28="
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
+IMAGE_PART = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
+USER = {"role": "user", "content": "hi"}
+TOOL = {"name": "w", "description": "d", "input_schema": {"type": "object", "properties": {"city": {}}}}
+FUNCTION = {
+    "type": "function",
+    "function": {"name": "w", "parameters": TOOL["input_schema"], "description": "d"},
+}
+
+
+def text(value: str) -> dict[str, Any]:
+    return {"type": "text", "text": value}
+
+
+def use(identity: str, **arguments: Any) -> dict[str, Any]:
+    return {"type": "tool_use", "id": identity, "name": "w", "input": arguments}
+
+
+def result(identity: str, content: Any = "", **more: Any) -> dict[str, Any]:
+    return {"type": "tool_result", "tool_use_id": identity, "content": content, **more}
+
+
+def turn(role: str, *blocks: dict[str, Any]) -> dict[str, Any]:
+    return {"role": role, "content": list(blocks)}
+
+
+def translated(how: dict[str, bool] | None = None, /, **body: Any) -> Translated:
+    whole = {"model": "m", "max_tokens": 9, "messages": [USER], **body}
+    codec(Dialect.MESSAGES).check(whole)
+    return translate(whole, Dialect.MESSAGES, Dialect.CHAT, **(how or {}))
+
+
+def messages(*turns: dict[str, Any], **body: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = translated(messages=list(turns), **body).body["messages"]
+    return found
+
+
+def dropped(**body: Any) -> list[str]:
+    return [field for field, _ in translated(**body).dropped]
+
+
+def test_a_plain_request() -> None:
+    assert translated(temperature=0.5, top_p=0.9, stop_sequences=["END"]) == Translated(
+        {
+            "model": "m",
+            "max_tokens": 9,
+            "temperature": 0.5,
+            "top_p": 0.9,
+            "messages": [USER],
+            "stop": ["END"],
+        }
+    )
+
+
+def test_a_stream_asks_for_its_usage() -> None:
+    body = translated(stream=True).body
+
+    assert (body["stream"], body["stream_options"]) == (True, {"include_usage": True})
+
+
+@pytest.mark.parametrize(
+    ("system", "content"),
+    [
+        pytest.param("be brief", "be brief", id="string"),
+        pytest.param(
+            [text("be brief"), {**text("be kind"), "cache_control": {"type": "ephemeral"}}],
+            "be brief\nbe kind",
+            id="blocks",
+        ),
+        pytest.param(
+            [text("x-anthropic-billing-header: a=b"), text("be brief")], "be brief", id="attribution"
+        ),
+        pytest.param(
+            [text("be brief"), text("x-anthropic-billing-header: a=b")],
+            "be brief\nx-anthropic-billing-header: a=b",
+            id="attribution-only-first",
+        ),
+    ],
+)
+def test_the_system_prompt_is_the_first_message(system: Any, content: str) -> None:
+    assert messages(USER, system=system) == [{"role": "system", "content": content}, USER]
+
+
+@pytest.mark.parametrize("system", ["", [], [text("")], [text("x-anthropic-billing-header: a=b")]], ids=str)
+def test_an_empty_system_prompt_is_none(system: Any) -> None:
+    assert messages(USER, system=system) == [USER]
+
+
+def test_a_system_turn_stays_where_it_stands() -> None:
+    amid = {"role": "system", "content": [text("now in French")]}
+
+    assert messages(USER, amid, USER) == [USER, {"role": "system", "content": "now in French"}, USER]
+
+
+def test_text_blocks_become_one_string() -> None:
+    assert messages(turn("user", text("a"), text(""), text("b"))) == [{"role": "user", "content": "a\nb"}]
+
+
+def test_text_and_images_keep_their_order() -> None:
+    parts = messages(turn("user", text("a"), IMAGE, text("b")))[0]["content"]
+
+    assert parts == [text("a"), IMAGE_PART, text("b")]
+
+
+def test_an_image_by_address_keeps_it() -> None:
+    image = {"type": "image", "source": {"type": "url", "url": "https://x/i.png"}}
+
+    [part] = messages(turn("user", image))[0]["content"]
+    assert part == {"type": "image_url", "image_url": {"url": "https://x/i.png"}}
+
+
+def test_an_uploaded_image_leaves_a_note_and_is_told() -> None:
+    image = {"type": "image", "source": {"type": "file", "file_id": "f"}}
+    found = translated(messages=[turn("user", image)])
+
+    assert (found.body["messages"][0]["content"], found.dropped[0][0]) == (
+        "[image left out: it cannot be shown to this model]",
+        "messages.image",
+    )
+
+
+def test_calls_of_the_assistant() -> None:
+    assert messages(
+        USER, turn("assistant", text("so"), use("t1", city="Zürich")), turn("user", result("t1", "ok"))
+    ) == [
+        USER,
+        {
+            "role": "assistant",
+            "content": "so",
+            "tool_calls": [
+                {"id": "t1", "type": "function", "function": {"name": "w", "arguments": '{"city":"Zürich"}'}}
+            ],
+        },
+        {"role": "tool", "tool_call_id": "t1", "content": "ok"},
+    ]
+
+
+def test_a_call_without_text_has_null_content() -> None:
+    assert messages(USER, turn("assistant", use("t1")), turn("user", result("t1")))[1]["content"] is None
+
+
+def test_results_come_right_after_the_calls_and_the_rest_of_the_turn_follows() -> None:
+    found = messages(
+        USER,
+        turn("assistant", use("t1"), use("t2")),
+        turn("user", text("first"), result("t1", [text("one")]), result("t2", "two"), text("last")),
+    )
+
+    assert found[2:] == [
+        {"role": "tool", "tool_call_id": "t1", "content": "one"},
+        {"role": "tool", "tool_call_id": "t2", "content": "two"},
+        {"role": "user", "content": "first\nlast"},
+    ]
+
+
+def test_results_come_right_after_the_calls_though_a_system_turn_stands_between() -> None:
+    amid = {"role": "system", "content": "hurry"}
+    found = messages(USER, turn("assistant", use("t1")), amid, turn("user", result("t1", "one"), text("go")))
+
+    assert [message["role"] for message in found] == ["user", "assistant", "tool", "system", "user"]
+
+
+def test_a_failed_result_is_marked() -> None:
+    found = messages(
+        USER, turn("assistant", use("t1")), turn("user", result("t1", "no such file", is_error=True))
+    )
+
+    assert found[2]["content"] == "Error: no such file"
+
+
+@pytest.mark.parametrize("content", ["", None, [], [text("")]], ids=str)
+def test_an_empty_result_is_an_empty_text(content: Any) -> None:
+    found = messages(USER, turn("assistant", use("t1")), turn("user", result("t1", content)))
+
+    assert found[2]["content"] == ""
+
+
+def test_an_image_in_a_result_moves_to_the_next_user_message() -> None:
+    found = messages(
+        USER, turn("assistant", use("t1")), turn("user", result("t1", [text("see"), IMAGE]), text("and?"))
+    )
+
+    assert found[2:] == [
+        {"role": "tool", "tool_call_id": "t1", "content": "see\n[image: it follows in the next message]"},
+        {
+            "role": "user",
+            "content": [text("[image from the result of tool call t1]"), IMAGE_PART, text("and?")],
+        },
+    ]
+
+
+def test_a_found_tool_is_named() -> None:
+    reference = {"type": "tool_reference", "tool_name": "WebFetch"}
+    found = messages(USER, turn("assistant", use("t1")), turn("user", result("t1", [reference])))
+
+    assert found[2]["content"] == "Tool WebFetch is available now."
+
+
+@pytest.mark.parametrize(
+    ("block", "content"),
+    [
+        pytest.param(
+            {"type": "document", "title": "T", "source": {"type": "text", "data": "body"}},
+            "T\nbody",
+            id="text",
+        ),
+        pytest.param(
+            {"type": "document", "source": {"type": "content", "content": [text("a"), text("b")]}},
+            "a\nb",
+            id="content",
+        ),
+        pytest.param(
+            {"type": "search_result", "title": "T", "source": "https://x", "content": [text("found")]},
+            "T\nhttps://x\nfound",
+            id="search-result",
+        ),
+        pytest.param({"type": "input_text", "text": "a"}, "a", id="input-text"),
+    ],
+)
+def test_blocks_that_hold_text_become_text(block: dict[str, Any], content: str) -> None:
+    assert messages(turn("user", block)) == [{"role": "user", "content": content}]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "x"}},
+        {"type": "container_upload", "file_id": "f"},
+    ],
+    ids=lambda block: block["type"],
+)
+def test_blocks_that_cannot_be_shown_leave_a_note_and_are_told(block: dict[str, Any]) -> None:
+    kind = block["type"]
+    found = translated(messages=[turn("user", block, text("so?"))])
+
+    assert (found.body["messages"][0]["content"], found.dropped[0][0]) == (
+        f"[{kind} left out: it cannot be shown to this model]\nso?",
+        f"messages.{kind}",
+    )
+
+
+THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
+
+
+def test_thinking_of_earlier_turns_stays_behind() -> None:
+    found = translated(messages=[USER, turn("assistant", THOUGHT, text("a")), USER])
+
+    assert (found.body["messages"][1], found.dropped) == ({"role": "assistant", "content": "a"}, ())
+
+
+def test_thinking_of_earlier_turns_goes_back_where_it_is_wanted() -> None:
+    found = translated({"reasoning": True}, messages=[USER, turn("assistant", THOUGHT, text("a")), USER])
+
+    assert found.body["messages"][1]["reasoning_content"] == "hm"
+
+
+def test_an_assistant_turn_that_holds_nothing_is_left_out() -> None:
+    assert messages(USER, turn("assistant", THOUGHT), USER) == [USER, USER]
+
+
+def test_work_of_anthropics_servers_in_earlier_turns_is_told() -> None:
+    server = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}
+    found = translated(messages=[USER, turn("assistant", server, text("a")), USER])
+
+    assert (found.body["messages"][1]["content"], found.dropped[0][0]) == ("a", "messages.server_tool_use")
+
+
+def test_a_request_of_empty_turns_still_has_one() -> None:
+    assert messages(turn("user", text(""))) == [{"role": "user", "content": ""}]
+
+
+def test_a_tool_is_a_function() -> None:
+    assert translated(tools=[TOOL]).body["tools"] == [FUNCTION]
+
+
+def test_a_tool_without_description_has_none() -> None:
+    [tool] = translated(tools=[{"name": "w", "input_schema": {"type": "object"}}]).body["tools"]
+
+    assert "description" not in tool["function"]
+
+
+@pytest.mark.parametrize("schema", [{}, None], ids=str)
+def test_a_tool_without_schema_takes_an_object(schema: Any) -> None:
+    [tool] = translated(tools=[{"name": "w", "input_schema": schema}]).body["tools"]
+
+    assert tool["function"]["parameters"] == {"type": "object", "properties": {}}
+
+
+def test_hints_of_a_tool_go_without_a_word() -> None:
+    hinted = {
+        **TOOL,
+        "type": "custom",
+        "cache_control": {"type": "ephemeral"},
+        "defer_loading": True,
+        "eager_input_streaming": True,
+    }
+    found = translated(tools=[hinted])
+
+    assert (found.body["tools"], found.dropped) == ([FUNCTION], ())
+
+
+@pytest.mark.parametrize("field", ["strict", "input_examples", "allowed_callers"])
+def test_what_a_tool_loses_is_told(field: str) -> None:
+    assert dropped(tools=[{**TOOL, field: [1]}]) == [f"tools.{field}"]
+
+
+def test_a_tool_of_anthropics_servers_is_left_out_and_told() -> None:
+    found = translated(tools=[TOOL, {"type": "web_search_20250305", "name": "web_search", "max_uses": 3}])
+
+    assert (found.body["tools"], found.dropped[0][0]) == ([FUNCTION], "tools.web_search")
+
+
+def test_without_any_tool_left_there_is_no_choice_of_tools() -> None:
+    tools = [{"type": "web_search_20250305", "name": "web_search"}]
+
+    assert translated(tools=tools, tool_choice={"type": "any"}).body.keys() == {
+        "model",
+        "max_tokens",
+        "messages",
+    }
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ({"type": "auto"}, {"tool_choice": "auto"}),
+        ({"type": "any"}, {"tool_choice": "required"}),
+        ({"type": "none"}, {"tool_choice": "none"}),
+        ({"type": "tool", "name": "w"}, {"tool_choice": {"type": "function", "function": {"name": "w"}}}),
+        (
+            {"type": "auto", "disable_parallel_tool_use": True},
+            {"tool_choice": "auto", "parallel_tool_calls": False},
+        ),
+    ],
+    ids=str,
+)
+def test_the_choice_of_tools(choice: dict[str, Any], expected: dict[str, Any]) -> None:
+    body = translated(tools=[TOOL], tool_choice=choice).body
+
+    assert {key: value for key, value in body.items() if "tool_c" in key} == expected
+
+
+def test_a_choice_that_names_no_tool_is_told() -> None:
+    assert dropped(tools=[TOOL], tool_choice={"type": "tool", "name": "gone"}) == ["tool_choice"]
+
+
+def test_what_chat_completions_cannot_take_is_told_and_left_out() -> None:
+    extra = {
+        "metadata": {"user_id": "u"},
+        "thinking": {"type": "adaptive"},
+        "output_config": {"effort": "high"},
+        "context_management": {"edits": []},
+        "top_k": 5,
+        "brand_new": 1,
+    }
+    found = translated(**extra)
+
+    assert ([field for field, _ in found.dropped], found.body.keys() & extra.keys()) == (list(extra), set())
+
+
+@pytest.mark.parametrize("field", ["profile", "anthropic_beta"])
+def test_keys_that_are_not_the_upstreams_go_without_a_word(field: str) -> None:
+    found = translated(**{field: "x"})
+
+    assert (field in found.body, found.dropped) == (False, ())
+
+
+def test_cache_control_never_leaks() -> None:
+    cache = {"cache_control": {"type": "ephemeral"}}
+    body = translated(
+        system=[{**text("s"), **cache}],
+        tools=[{**TOOL, **cache}],
+        messages=[
+            turn("user", {**text("a"), **cache}, {**IMAGE, **cache}),
+            turn("assistant", {**use("t1"), **cache}),
+            turn("user", {**result("t1", [{**text("x"), **cache}]), **cache}),
+        ],
+    ).body
+
+    assert b"cache_control" not in orjson.dumps(body)
+
+
+@pytest.mark.parametrize(
+    ("asked", "effort"),
+    [
+        pytest.param({"output_config": {"effort": "low"}}, "low", id="effort"),
+        pytest.param(
+            {"output_config": {"effort": "max"}, "thinking": {"type": "adaptive"}}, "high", id="highest"
+        ),
+        pytest.param({"thinking": {"type": "enabled", "budget_tokens": 1024}}, "low", id="small-budget"),
+        pytest.param({"thinking": {"type": "enabled", "budget_tokens": 31999}}, "high", id="large-budget"),
+    ],
+)
+def test_effort_is_carried_to_a_provider_that_takes_it(asked: dict[str, Any], effort: str) -> None:
+    found = translated({"effort": True}, **asked)
+
+    assert (found.body["reasoning_effort"], found.dropped) == (effort, ())
+
+
+def test_thinking_that_is_switched_off_is_no_loss() -> None:
+    assert dropped(thinking={"type": "disabled"}) == []
+
+
+def test_the_clients_body_is_not_changed() -> None:
+    body = {
+        "model": "m",
+        "max_tokens": 9,
+        "system": [text("x-anthropic-billing-header"), text("s")],
+        "messages": [
+            turn("user", text("a"), IMAGE),
+            turn("assistant", use("t1")),
+            turn("user", result("t1", [IMAGE])),
+        ],
+        "tools": [TOOL],
+        "output_config": {"effort": "low"},
+    }
+    before = orjson.dumps(body)
+    translate(body, Dialect.MESSAGES, Dialect.CHAT, effort=True, reasoning=True)
+
+    assert orjson.dumps(body) == before

@@ -1,0 +1,155 @@
+"""Any request translates into a correct one, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coderouter_core.model import Dialect
+from coderouter_core.wire import codec, translate
+
+TEXT = st.text(alphabet="ab \n", max_size=4)
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "eA=="}}
+PART = {"type": "image_url", "image_url": {"url": "data:image/png;base64,eA=="}}
+
+
+def blocks(*more: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    texts = st.builds(lambda text: {"type": "text", "text": text}, TEXT)
+    return TEXT | st.lists(st.one_of(texts, *more), max_size=4)
+
+
+IDS = st.sampled_from(["t1", "t2", "a.b:0"])
+USES = st.builds(lambda identity: {"type": "tool_use", "id": identity, "name": "f", "input": {}}, IDS)
+RESULTS = st.builds(
+    lambda identity, content: {"type": "tool_result", "tool_use_id": identity, "content": content},
+    IDS,
+    blocks(st.just(IMAGE)),
+)
+ODD = st.sampled_from(
+    [
+        {"type": "thinking", "thinking": "hm", "signature": "s"},
+        {"type": "new"},
+        {"type": "document", "source": {}},
+    ]
+)
+MESSAGES_TURNS = st.lists(
+    st.one_of(
+        st.builds(lambda content: {"role": "user", "content": content}, blocks(st.just(IMAGE), RESULTS, ODD)),
+        st.builds(lambda content: {"role": "assistant", "content": content}, blocks(USES, ODD)),
+        st.builds(lambda content: {"role": "system", "content": content}, blocks()),
+    ),
+    min_size=1,
+    max_size=6,
+)
+CALLS = st.builds(
+    lambda identity, text: {"id": identity, "type": "function", "function": {"name": "f", "arguments": text}},
+    IDS,
+    TEXT,
+)
+CHAT_TURNS = st.lists(
+    st.one_of(
+        st.builds(
+            lambda role, content: {"role": role, "content": content},
+            st.sampled_from(["system", "user"]),
+            blocks(st.just(PART)),
+        ),
+        st.builds(
+            lambda content, calls: {"role": "assistant", "content": content, "tool_calls": calls},
+            TEXT,
+            st.lists(CALLS, max_size=2),
+        ),
+        st.builds(
+            lambda identity, content: {"role": "tool", "tool_call_id": identity, "content": content},
+            IDS,
+            blocks(),
+        ),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+def to_chat(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    body = {"model": "m", "max_tokens": 9, "messages": turns}
+    found: list[dict[str, Any]] = translate(body, Dialect.MESSAGES, Dialect.CHAT).body["messages"]
+    return found
+
+
+def to_messages(turns: list[dict[str, Any]]) -> dict[str, Any]:
+    return translate({"model": "m", "messages": turns}, Dialect.CHAT, Dialect.MESSAGES).body
+
+
+@given(MESSAGES_TURNS)
+def test_any_messages_request_becomes_one_that_chat_allows(turns: list[dict[str, Any]]) -> None:
+    codec(Dialect.CHAT).check({"messages": to_chat(turns)})
+
+
+@given(CHAT_TURNS)
+def test_any_chat_request_becomes_one_that_messages_allows(turns: list[dict[str, Any]]) -> None:
+    codec(Dialect.MESSAGES).check(to_messages(turns))
+
+
+@given(CHAT_TURNS)
+def test_turns_alternate_beginning_with_the_user(turns: list[dict[str, Any]]) -> None:
+    roles = [turn["role"] for turn in to_messages(turns)["messages"]]
+
+    assert roles == [("user", "assistant")[at % 2] for at in range(len(roles))]
+
+
+@given(CHAT_TURNS)
+def test_no_turn_and_no_text_is_empty(turns: list[dict[str, Any]]) -> None:
+    contents = [turn["content"] for turn in to_messages(turns)["messages"]]
+
+    assert all(content and all(block.get("text", "x").strip() for block in content) for content in contents)
+
+
+@given(MESSAGES_TURNS)
+def test_tool_results_follow_their_calls_directly(turns: list[dict[str, Any]]) -> None:
+    found = to_chat([{"role": "user", "content": "hi"}, *paired(turns)])
+
+    before = [found[at - 1] for at, message in enumerate(found) if message["role"] == "tool"]
+    assert all(message["role"] == "tool" or message.get("tool_calls") for message in before)
+
+
+def paired(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Turns in which results occur only right after a turn with calls, as Messages has it."""
+    kept: list[dict[str, Any]] = []
+    for turn in turns:
+        called = bool(kept) and '"tool_use"' in orjson.dumps(kept[-1]).decode()
+        if called or '"tool_result"' not in orjson.dumps(turn).decode():
+            kept.append(turn)
+    return kept
+
+
+@given(CHAT_TURNS)
+def test_text_is_never_lost_on_the_way_to_messages(turns: list[dict[str, Any]]) -> None:
+    sent = sum(text.count("a") for text in texts(turns))
+    body = to_messages(turns)
+
+    assert sum(text.count("a") for text in texts([body.get("system"), body["messages"]])) == sent
+
+
+@given(MESSAGES_TURNS)
+def test_text_is_never_lost_on_the_way_to_chat(turns: list[dict[str, Any]]) -> None:
+    sent = sum(text.count("b") for text in texts(turns))
+
+    assert sum(text.count("b") for text in texts(to_chat(turns))) >= sent
+
+
+def texts(value: Any) -> list[str]:
+    """What stands in ``text`` and string ``content`` below `value`, and a system prompt that is a string."""
+    if isinstance(value, list):
+        return [text for item in value for text in ([item] if isinstance(item, str) else texts(item))]
+    if not isinstance(value, dict):
+        return []
+    own = [value[key] for key in ("text", "content") if isinstance(value.get(key), str)]
+    return [*own, *texts(value.get("content"))]
+
+
+def test_the_same_dialect_on_both_sides_loses_only_our_own_key() -> None:
+    body = {"model": "m", "messages": [], "profile": "x", "brand_new": 1}
+
+    assert translate(body, Dialect.CHAT, Dialect.CHAT).body == {"model": "m", "messages": [], "brand_new": 1}
