@@ -50,10 +50,10 @@ def test_it_says_what_days_cost_in_plain_text_where_nobody_watches(ledger: Path,
     done = stats("--cost", "--ledger", str(ledger), home=tmp_path)
 
     assert done.stdout.splitlines() == [
-        "day         requests  attempts  input  cache read  cache write  output     cost    saved  unpriced  est.",
-        "2026-01-15         1         1  12.3k        2048            0      20  $0.2500  $0.1250         -     -",
-        "2026-01-16         1         1  12.3k        2048            0      20  $1.5000  $0.1250         - 100 %",
-        "total              2         2  24.7k        4096            0      40  $1.7500  $0.2500         -  50 %",
+        "day         requests  attempts  input  cache read  cache write  output     cost    saved  unpriced   est.",
+        "2026-01-15         1         1  12.3k        2048            0      20  $0.2500  $0.1250         -      -",
+        "2026-01-16         1         1  12.3k        2048            0      20  $1.5000  $0.1250         -  100 %",
+        "total              2         2  24.7k        4096            0      40  $1.7500  $0.2500         -   50 %",
     ]
 
 

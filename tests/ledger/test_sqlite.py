@@ -17,7 +17,6 @@ from coderouter_core.ledger import SqliteLedger, attempts_of
 from coderouter_core.ledger.carrier import SWEEP_S
 from coderouter_core.ledger.carry import TRACES_KEPT
 from coderouter_core.ledger.recovery import MONTH_S
-from coderouter_core.ledger.recovery import KEPT_S
 from coderouter_core.ledger.traces import FACTS_MAX_BYTES
 from coderouter_core.model import Attempt, Clock, Dialect, Outcome, Profile, Provider
 from coderouter_core.testing import FakeClock

@@ -9,7 +9,7 @@ from attrs import evolve
 from coderouter_core.errors import Problem
 from coderouter_core.model import Config
 
-_LAST_STEP = re.compile(r"(?:\.[^.\[]*|\[[^\[]*)$")
+_LAST_STEP = re.compile(r"(?:\.[^.\[]*|\[\d+\])$")
 
 
 def placed(problem: Problem, config: Config) -> Problem:
