@@ -214,10 +214,10 @@ def test_a_server_without_a_list_of_models_is_an_upstream_error() -> None:
     assert (caught.value.kind, caught.value.status) == ("status", 404)
 
 
-def test_tokens_are_not_counted_and_nothing_is_told_of_load() -> None:
-    async def use(adapter: OpenAICompatAdapter) -> tuple[int | None, Mapping[str, Any]]:
+def test_tokens_are_not_counted() -> None:
+    async def use(adapter: OpenAICompatAdapter) -> int | None:
         provider = Provider("up", base_url="http://up/v1", model="m")
         call = Call(provider, "r", Dialect.CHAT, Operation.GENERATE, b"{}", False, Limits())
-        return await adapter.count_tokens(call), await adapter.vitals()
+        return await adapter.count_tokens(call)
 
-    assert used("hi", use) == ((None, {}), [])
+    assert used("hi", use) == (None, [])
