@@ -10,6 +10,7 @@ from attrs import frozen
 
 from coderouter_core.api import (
     Attempt,
+    Config,
     Cost,
     Demotion,
     Dialect,
@@ -230,3 +231,21 @@ def test_a_plugin_is_asked_for_the_hooks_it_implements() -> None:
         ["observe_event"],
         ["filter_chain"],
     )
+
+
+class Complains:
+    def __init__(self, problem: str) -> None:
+        self._problem = problem
+
+    @hookimpl
+    def configure(self) -> None:
+        raise ConfigError(self._problem)
+
+
+def test_everything_that_plugins_find_wrong_is_told_at_once() -> None:
+    hooks, _ = hooks_of(one=Complains("this"), two=Complains("that"))
+
+    with pytest.raises(ConfigError) as raised:
+        hooks.configure(Config(providers=(LOCAL,), profiles=(MAIN,)), object())  # type: ignore[arg-type]
+
+    assert [problem.message for problem in raised.value.problems] == ["this", "that"]

@@ -51,6 +51,12 @@ ALSO_WORDS = {
     ("model/provider.py", "openai-compat"): "the kind of a provider that names none, as in CodeRouter 1.10",
     ("model/provider.py", "anthropic"): "a value of reasoning_control and of mcp",
     ("model/request.py", "has_image"): "a fact that every request can tell of itself",
+    ("model/request.py", "has_tools"): "a fact that every request can tell of itself",
+    ("model/request.py", "code_fence_ratio"): "a fact that every request can tell of itself",
+    ("model/request.py", "tokens"): "a fact that every request can tell of itself",
+    ("routing/families.py", "tokens"): "a fact that every request can tell of itself",
+    ("web/count.py", "tokens"): "a fact that every request can tell of itself",
+    ("cli/demo/show.py", "tokens"): "a word of the show",
     ("cli/discover.py", "openai-compat"): "written into the configuration that serve finds for itself",
     ("cli/discover.py", "anthropic"): "written into the configuration that serve finds for itself",
 }

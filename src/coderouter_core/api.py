@@ -84,6 +84,7 @@ __all__ = [
     "Router",
     "Rule",
     "Scope",
+    "Settings",
     "Spender",
     "StreamEvent",
     "StreamFilter",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -140,6 +141,23 @@ class Hooks:
 
     def routes(self) -> list[Said[BaseRoute]]:
         return self._collect("routes")
+
+    def token_counter(self, otherwise: Callable[[str], int]) -> Callable[[str], int]:
+        """The plugins' counter of tokens; `otherwise` where there is none, and for pieces on which it fails."""
+        for each in self._table["token_counter"]:
+            counter = each.call()
+            if counter is not None:
+                return partial(self._counted, each, counter, otherwise)
+        return otherwise
+
+    def _counted(
+        self, each: Implementation, counter: Callable[[str], int], otherwise: Callable[[str], int], text: str
+    ) -> int:
+        try:
+            return counter(text)
+        except Exception as error:
+            self._failed(each, "token_counter", error)
+            return otherwise(text)
 
     # ---- request
 

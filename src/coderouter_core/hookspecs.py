@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +105,19 @@ def routes() -> Iterable[BaseRoute] | None:
     Combined:  collected; the core's routes come first.
     Must not:  serve what a key would otherwise protect.
     Raises:    anything raised ends the start.
+    """
+
+
+@hookspec(firstresult=True)
+def token_counter() -> Callable[[str], int] | None:
+    """A function that counts the tokens of a piece of text, in place of the core's estimate.
+
+    It is called in the event loop with pieces of at most 32,768 characters, and must be done with each within 5 ms.
+
+    Called:    once, at start.
+    Combined:  first result.
+    Must not:  load what takes long; `service` is the place.
+    Raises:    anything raised ends the start; where the function itself raises, it is an event, and that piece is estimated.
     """
 
 

@@ -88,7 +88,7 @@ class CodeRouter:
         self._transports: list[Any] = []
         self._stack = AsyncExitStack()
         self._make_adapters()
-        self.routing = Routing(config, self.hooks, self.events)
+        self.routing = Routing(config, self.hooks, self.events, self.ledger, self.clock)
         chains = Chains(self.providers, config.settings, self.hooks, self.events)
         self.engine = Engine(
             self.adapters,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+import re
 from contextlib import aclosing
 from pathlib import Path
 
@@ -20,7 +21,13 @@ DAY = dt.datetime(2026, 1, 15, 20, tzinfo=dt.UTC)
 
 
 def stats(*words: str, home: Path, **environ: str | None) -> Result:
-    env = {"HOME": str(home), "CODEROUTER_CONFIG": None, "CODEROUTER_LEDGER": None, "COLUMNS": "120", **environ}
+    env = {
+        "HOME": str(home),
+        "CODEROUTER_CONFIG": None,
+        "CODEROUTER_LEDGER": None,
+        "COLUMNS": "120",
+        **environ,
+    }
     return CliRunner().invoke(cli, ["stats", *words], env=env)
 
 
@@ -50,10 +57,22 @@ def test_it_says_what_days_cost_in_plain_text_where_nobody_watches(ledger: Path,
     done = stats("--cost", "--ledger", str(ledger), home=tmp_path)
 
     assert done.stdout.splitlines() == [
-        "day         requests  attempts  input  cache read  cache write  output     cost    saved  unpriced   est.",
-        "2026-01-15         1         1  12.3k        2048            0      20  $0.2500  $0.1250         -      -",
-        "2026-01-16         1         1  12.3k        2048            0      20  $1.5000  $0.1250         -  100 %",
-        "total              2         2  24.7k        4096            0      40  $1.7500  $0.2500         -   50 %",
+        "day         requests  attempts  input  cached  written  output     cost    saved  unpriced   est.",
+        "2026-01-15         1         1  12.3k    2048        0      20  $0.2500  $0.1250         -      -",
+        "2026-01-16         1         1  12.3k    2048        0      20    $1.50  $0.1250         -  100 %",
+        "total              2         2  24.7k    4096        0      40    $1.75  $0.2500         -   50 %",
+    ]
+
+
+def test_a_narrow_terminal_shows_what_there_is(ledger: Path, tmp_path: Path) -> None:
+    done = stats("--cost", "--ledger", str(ledger), home=tmp_path, COLUMNS="80", FORCE_COLOR="1")
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in done.stdout.splitlines()]
+
+    assert lines == [
+        "day        requests attempts input cached output    cost   saved  est.",
+        "2026-01-15        1        1 12.3k   2048     20 $0.2500 $0.1250     -",
+        "2026-01-16        1        1 12.3k   2048     20   $1.50 $0.1250 100 %",
+        "total             2        2 24.7k   4096     40   $1.75 $0.2500  50 %",
     ]
 
 
@@ -75,7 +94,10 @@ def test_the_configuration_says_which_ledger_and_which_zone(ledger: Path, tmp_pa
 
     told = json.loads(stats("--cost", "--json", "--config", str(config), home=tmp_path).stdout)
 
-    assert (told["timezone"], [each["day"] for each in told["groups"]]) == ("Asia/Tokyo", ["2026-01-16", "2026-01-17"])
+    assert (told["timezone"], [each["day"] for each in told["groups"]]) == (
+        "Asia/Tokyo",
+        ["2026-01-16", "2026-01-17"],
+    )
 
 
 def test_the_environment_names_the_ledger_before_the_file(ledger: Path, tmp_path: Path) -> None:
@@ -84,7 +106,7 @@ def test_the_environment_names_the_ledger_before_the_file(ledger: Path, tmp_path
 
     done = stats("--cost", "--config", str(config), home=tmp_path, CODEROUTER_LEDGER=f"sqlite:{ledger}")
 
-    assert "$1.7500" in done.stdout
+    assert "$1.75" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,17 @@ from coderouter_core.ledger import MemoryLedger, SqliteLedger
 from coderouter_core.ledger.batch import replay
 from coderouter_core.ledger.recovery import MONTH_S
 from coderouter_core.ledger.rows import COLUMNS, row_of, spent_by
-from coderouter_core.model import Attempt, Cost, Dialect, Outcome, Profile, Provider, Spender, month_of, spending
+from coderouter_core.model import (
+    Attempt,
+    Cost,
+    Dialect,
+    Outcome,
+    Profile,
+    Provider,
+    Spender,
+    month_of,
+    spending,
+)
 from coderouter_core.testing import FakeClock
 
 Kind = Callable[[Path, FakeClock], MemoryLedger | SqliteLedger]

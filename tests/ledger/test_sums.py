@@ -126,7 +126,10 @@ def test_an_empty_ledger_has_no_groups(tmp_path: Path, clock: FakeClock) -> None
 
 @pytest.mark.parametrize(
     ("bytes_there", "says"),
-    [pytest.param(None, "no ledger is there", id="none"), pytest.param(b"x" * 4096, "cannot be read", id="no-database")],
+    [
+        pytest.param(None, "no ledger is there", id="none"),
+        pytest.param(b"x" * 4096, "cannot be read", id="no-database"),
+    ],
 )
 def test_a_file_that_is_no_ledger_is_an_error(bytes_there: bytes | None, says: str, tmp_path: Path) -> None:
     if bytes_there:

@@ -8,7 +8,7 @@ import pytest
 
 from coderouter_core.events import Event
 from coderouter_core.model import CacheOutcome, Usage, cache_outcome
-from coderouter_core.testing import Asked, CutAfter, ProviderError, Reply, Script, Steps, make_router
+from coderouter_core.testing import Asked, CutAfter, ProviderError, Reply, Script, Step, make_router
 
 PRICES = {"input_tokens_per_million": 3.0, "output_tokens_per_million": 15.0}
 READ = Reply("hello", usage=Usage(100, cache_read=2048, output=20, reported=True))
@@ -62,7 +62,9 @@ def test_every_answer_tells_of_its_cache(wire: Any, stream: bool, client: str) -
 @pytest.mark.parametrize(
     ("text", "had"),
     [
-        pytest.param({"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}, True, id="asked-for"),
+        pytest.param(
+            {"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}, True, id="asked-for"
+        ),
         pytest.param({"type": "text", "text": '"cache_control"'}, False, id="only-spoken-of"),
     ],
 )
@@ -74,14 +76,14 @@ def test_whether_the_client_wanted_a_cache(text: dict[str, Any], had: bool) -> N
 
 
 @pytest.mark.parametrize(
-    ("steps", "outcomes"),
+    ("step", "outcomes"),
     [
         pytest.param(CutAfter(6, reply=READ), ["cache_hit"], id="cut"),
         pytest.param(ProviderError("no", 500), [], id="refused"),
     ],
 )
-def test_only_what_was_answered_is_told_of(steps: Steps, outcomes: list[str]) -> None:
-    with make_router(Script(cloud=Script.messages(steps))) as router:
+def test_only_what_was_answered_is_told_of(step: Step, outcomes: list[str]) -> None:
+    with make_router(Script(cloud=Script.messages(step))) as router:
         events = told(router.ask(stream=True))
 
     assert [event.fields["outcome"] for event in events] == outcomes

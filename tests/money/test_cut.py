@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,7 +40,7 @@ def tokens(text: str) -> int:
 
 
 def dollars(row: Mapping[str, Any]) -> float:
-    return (row["input_tokens"] * 3.0 + row["output_tokens"] * 15.0) / 1e6
+    return float(row["input_tokens"] * 3.0 + row["output_tokens"] * 15.0) / 1e6
 
 
 def summary(row: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -129,7 +128,10 @@ def test_what_was_said_in_japanese_is_not_taken_for_a_few_letters() -> None:
 
 def test_an_image_is_not_counted_by_the_length_of_its_data() -> None:
     image = {"type": "base64", "media_type": "image/png", "data": "A" * 400_000}
-    turn = {"role": "user", "content": [{"type": "image", "source": image}, {"type": "text", "text": "what?"}]}
+    turn = {
+        "role": "user",
+        "content": [{"type": "image", "source": image}, {"type": "text", "text": "what?"}],
+    }
     with router_of("messages", Reply("a cat", quirks={Quirk.NO_USAGE})) as router:
         router.ask([turn])
         (row,) = router.core.ledger.attempts()

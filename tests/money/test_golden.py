@@ -128,3 +128,35 @@ def test_clients_of_both_dialects_leave_the_same_row(upstream: str, usage: Usage
 )
 def test_unknown_is_not_free(prices: Prices | None, usage: Usage, cost: Cost) -> None:
     assert price(usage, prices) == cost
+
+
+#: A million of each.
+MUCH = Usage(1_000_000, cache_read=1_000_000, cache_write_5m=1_000_000, output=1_000_000, reported=True)
+
+
+@pytest.mark.parametrize(
+    ("written", "usd", "saved"),
+    [
+        # 3 + 0.3 + 3.75 + 15
+        pytest.param({}, 22.05, 2.7, id="defaults"),
+        # 6 + 0.6 + 7.5 + 15
+        pytest.param({"input_tokens_per_million": 6.0}, 29.1, 5.4, id="input_tokens_per_million"),
+        pytest.param({"output_tokens_per_million": 30.0}, 37.05, 2.7, id="output_tokens_per_million"),
+        # 3 + 1.5 + 3.75 + 15
+        pytest.param({"cache_read_discount": 0.5}, 23.25, 1.5, id="cache_read_discount"),
+        # 3 + 0.3 + 6 + 15
+        pytest.param({"cache_creation_premium": 2.0}, 24.3, 2.7, id="cache_creation_premium"),
+    ],
+)
+def test_the_keys_of_cost_are_what_is_counted_by(written: dict[str, float], usd: float, saved: float) -> None:
+    with make_router(
+        Script(cloud=Script.messages(Reply("hello", usage=MUCH))),
+        providers={"cloud": {"cost": {**PRICES, **written}}},
+    ) as router:
+        router.ask(stream=True)
+        (row,) = router.core.ledger.attempts()
+
+    assert (row["cost_usd"], row["savings_usd"]) == (
+        pytest.approx(usd, abs=1e-9),
+        pytest.approx(saved, abs=1e-9),
+    )

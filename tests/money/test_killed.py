@@ -25,10 +25,7 @@ from coderouter_core.model import Spender, Usage, month_of, spending
 from coderouter_core.router import SystemClock
 from coderouter_core.testing import Reply, Upstream
 
-pytestmark = [
-    pytest.mark.plugins,
-    pytest.mark.skipif("sys.platform == 'win32'", reason="there is no SIGKILL there"),
-]
+pytestmark = pytest.mark.skipif("sys.platform == 'win32'", reason="there is no SIGKILL there")
 
 PATIENCE_S = 20.0
 #: An answer costs an eighth of a dollar, which adds up without rounding.
@@ -97,9 +94,7 @@ def kill_under_load(folder: Path, upstream: Upstream) -> int:
     """Have many answers given, then SIGKILL; how many were given."""
     answered = threading.Semaphore(0)
     with serving(folder, upstream) as (process, url), ThreadPoolExecutor(CLIENTS) as pool:
-        asking = [
-            pool.submit(ask_until_it_dies, url, answered, stream=bool(at % 2)) for at in range(CLIENTS)
-        ]
+        asking = [pool.submit(ask_until_it_dies, url, answered, stream=bool(at % 2)) for at in range(CLIENTS)]
         for _ in range(60):
             assert answered.acquire(timeout=PATIENCE_S)
         process.send_signal(signal.SIGKILL)

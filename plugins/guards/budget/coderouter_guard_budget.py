@@ -60,16 +60,20 @@ class Budget:
     monthly_budget_usd: float | None = _cap()
 
 
-@frozen
+@frozen(eq=False)
 class Cap:
     """What `name` may spend in a month."""
 
     spender: Spender
     name: str
     usd: float
+    _counter: str = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_counter", spending(self.spender, self.name, ""))
 
     def counter(self, month: str) -> str:
-        return spending(self.spender, self.name, month)
+        return self._counter + month
 
     @property
     def whose(self) -> str:
@@ -100,9 +104,14 @@ class BudgetGuard:
     def configure(self, config: Config, router: Router) -> None:
         self._router = router
         self._closed = config.ledger_on_failure == "closed"
-        keys = ((key.name, key.option(Budget).monthly_budget_usd) for key in config.auth_keys)
-        self._of_keys = {name: usd for name, usd in keys if usd is not None}
         self._costs = {provider.name: self._costs_money(provider) for provider in config.providers}
+        self._of_providers = _caps(
+            Spender.PROVIDER, ((each.name, each.option(ProviderBudget)) for each in config.providers)
+        )
+        self._of_profiles = _caps(
+            Spender.PROFILE, ((each.name, each.option(Budget)) for each in config.profiles)
+        )
+        self._of_keys = _caps(Spender.KEY, ((each.name, each.option(Budget)) for each in config.auth_keys))
         if problems := list(self._problems(config)):
             raise ConfigError(*problems)
 
@@ -110,12 +119,11 @@ class BudgetGuard:
     def filter_chain(
         self, chain: Sequence[Provider], request: Request, profile: Profile
     ) -> Iterable[Rejection]:
+        caps = [(provider, self._caps(provider, profile, request.client_key)) for provider in chain]
+        if not any(held for _, held in caps):
+            return ()
         month = self._month()
-        rejections = [
-            rejection
-            for provider in chain
-            for rejection in self._judge(provider, self._caps(provider, profile, request.client_key), profile)
-        ]
+        rejections = list(self._judge(caps, profile, month))
         gone = {rejection.provider.name for rejection in rejections}
         if gone and all(provider.name in gone for provider in chain):
             blocked = list(dict.fromkeys(provider.name for provider in chain))
@@ -168,25 +176,28 @@ class BudgetGuard:
 
     def _caps(self, provider: Provider, profile: Profile, key: str | None) -> list[Cap]:
         """Those that an attempt at `provider` counts for. One that costs nothing counts for its own alone."""
-        caps = []
-        if (own := provider.option(ProviderBudget).monthly_budget_usd) is not None:
-            caps.append(Cap(Spender.PROVIDER, provider.name, own))
+        caps = [self._of_providers.get(provider.name)]
         if self._costs.get(provider.name):
-            if (usd := profile.option(Budget).monthly_budget_usd) is not None:
-                caps.append(Cap(Spender.PROFILE, profile.name, usd))
-            if key is not None and (usd := self._of_keys.get(key)) is not None:
-                caps.append(Cap(Spender.KEY, key, usd))
-        return caps
+            caps.append(self._of_profiles.get(profile.name))
+            if key is not None:
+                caps.append(self._of_keys.get(key))
+        return [cap for cap in caps if cap is not None]
 
-    def _judge(self, provider: Provider, caps: Sequence[Cap], profile: Profile) -> Iterator[Rejection]:
-        if caps and self._is_blind():
-            yield self._unknown(provider, profile)
-            return
-        month = self._month()
-        for cap in caps:
-            total = self._router.ledger.total(cap.counter(month))
-            if total >= cap.usd:
-                yield _rejection(provider, profile, cap, total, month)
+    def _judge(
+        self, chain: Sequence[tuple[Provider, Sequence[Cap]]], profile: Profile, month: str
+    ) -> Iterator[Rejection]:
+        blind, ledger = self._is_blind(), self._router.ledger
+        # The caps of the profile and of the key are the same for every provider.
+        totals: dict[Cap, float] = {}
+        for provider, caps in chain:
+            if blind and caps:
+                yield self._unknown(provider, profile)
+                continue
+            for cap in caps:
+                if (total := totals.get(cap)) is None:
+                    total = totals[cap] = ledger.total(cap.counter(month))
+                if total >= cap.usd:
+                    yield _rejection(provider, profile, cap, total, month)
 
     def _is_blind(self) -> bool:
         """Whether budgets must not be judged by what was known before the ledger's store went down."""
@@ -256,6 +267,12 @@ class BudgetGuard:
 
     def _is_unpriced(self, provider: Provider) -> bool:
         return self._router.price(provider, ONE).usd is None
+
+
+def _caps(spender: Spender, written: Iterable[tuple[str, ProviderBudget | Budget]]) -> dict[str, Cap]:
+    """Whoever has a cap, by name."""
+    caps = ((name, said.monthly_budget_usd) for name, said in written)
+    return {name: Cap(spender, name, usd) for name, usd in caps if usd is not None}
 
 
 def _rejection(provider: Provider, profile: Profile, cap: Cap, total: float, month: str) -> Rejection:

@@ -20,7 +20,7 @@ class HasImage:
 class HasImageMatcher:
     @hookimpl
     def declare_options(self) -> Iterable[Option]:
-        return [Option(Scope.RULE, HasImage)]
+        return [Option(Scope.RULE, HasImage, content=True)]
 
     @hookimpl
     def match_rule(self, condition: Any, request: Request) -> bool | None:

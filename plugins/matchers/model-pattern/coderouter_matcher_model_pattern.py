@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
+import regex  # type: ignore[import-untyped,unused-ignore]
 from attrs import field, frozen
 
-from coderouter_core.api import Option, Request, Scope, hookimpl
+from coderouter_core.api import Config, EventSpec, Level, Option, Request, Router, Scope, hookimpl
 
-#: A model id longer than this is nobody's; the bound keeps an operator's pattern from running long.
+#: Seconds that a pattern may take over one request.
+TIMEOUT_S = 0.005
+#: A model id longer than this is nobody's.
 LONGEST_ID = 256
 
 
 def _compiles(_instance: object, _attribute: object, value: str) -> None:
     try:
-        re.compile(value)
-    except re.error as error:
+        regex.compile(value)
+    except regex.error as error:
         raise ValueError(f"not a regular expression: {error}: {value!r}") from None
 
 
@@ -30,19 +32,53 @@ class ModelPattern:
 
 class ModelPatternMatcher:
     def __init__(self) -> None:
-        self._compiled: dict[str, re.Pattern[str]] = {}
+        self._compiled: dict[str, regex.Pattern[str]] = {}
+        self._router: Router | None = None
 
     @hookimpl
     def declare_options(self) -> Iterable[Option]:
         return [Option(Scope.RULE, ModelPattern)]
 
     @hookimpl
+    def declare_events(self) -> Iterable[EventSpec]:
+        fields = ("pattern", "timeout_ms", "model_len")
+        return [
+            EventSpec(
+                "model-pattern-timeout",
+                Level.WARNING,
+                fields,
+                "a pattern took too long; its rule did not hold",
+            )
+        ]
+
+    @hookimpl
+    def configure(self, config: Config, router: Router) -> None:
+        self._router = router
+        for rule in config.auto_router.rules if config.auto_router is not None else ():
+            if isinstance(rule.condition, ModelPattern):
+                self._pattern(rule.condition.model_pattern)
+
+    @hookimpl
     def match_rule(self, condition: Any, request: Request) -> bool | None:
         if not isinstance(condition, ModelPattern):
             return None
-        pattern = self._compiled.get(condition.model_pattern)
-        if pattern is None:
-            pattern = self._compiled[condition.model_pattern] = re.compile(condition.model_pattern)
         if not request.model or len(request.model) > LONGEST_ID:
             return False
-        return pattern.fullmatch(request.model) is not None
+        try:
+            found = self._pattern(condition.model_pattern).fullmatch(request.model, timeout=TIMEOUT_S)
+            return found is not None
+        except TimeoutError:
+            if self._router is not None:
+                self._router.emit(
+                    "model-pattern-timeout",
+                    pattern=condition.model_pattern[:200],
+                    timeout_ms=round(TIMEOUT_S * 1000),
+                    model_len=len(request.model),
+                )
+            return False
+
+    def _pattern(self, source: str) -> regex.Pattern[str]:
+        pattern = self._compiled.get(source)
+        if pattern is None:
+            pattern = self._compiled[source] = regex.compile(source)
+        return pattern

@@ -18,18 +18,10 @@ if TYPE_CHECKING:
 
 _AGO = re.compile(r"(\d{1,5})\s*([hdw])")
 _HOURS = {"h": 1, "d": 24, "w": 168}
-_HEADS = (
-    "requests",
-    "attempts",
-    "input",
-    "cache read",
-    "cache write",
-    "output",
-    "cost",
-    "saved",
-    "unpriced",
-    "est.",
-)
+_HEADS = ("requests", "attempts", "input", "cached", "written", "output", "cost", "saved", "unpriced", "est.")
+
+#: Cells that say nothing.
+_NOTHING = ("0", "$0.00", "-")
 
 
 @click.command("stats", short_help="Tell what was used and what it cost.")
@@ -44,9 +36,10 @@ def command(
 ) -> None:
     """Tell what requests used and cost, from the ledger's file; the router need not run.
 
-    Times are those of display_timezone where the configuration names one, else UTC. "unpriced" is the share of
-    attempts of which nobody knows the price, and which the cost leaves out; "est." is the share whose tokens were
-    estimated, because the upstream did not get to count them.
+    Times are those of display_timezone where the configuration names one, else UTC. "cached" are tokens read from a
+    prompt cache, "written" those written to it. "unpriced" is the share of attempts of which nobody knows the price,
+    and which the cost leaves out; "est." is the share whose tokens were estimated, because the upstream did not get
+    to count them.
     """
     from coderouter_core.cli.books import find_books
     from coderouter_core.ledger import sums_of
@@ -103,12 +96,14 @@ def _show(by: str, groups: Mapping[str, Sums], total: Sums) -> None:
         return
     from rich.table import Table
 
-    table = Table(box=None, padding=(0, 1), header_style="bold", show_footer=True, footer_style="bold")
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", show_footer=True, footer_style="bold")
     table.add_column(by, footer=last[0], overflow="fold")
-    for head, foot in zip(_HEADS, last[1:], strict=True):
-        table.add_column(head, footer=foot, justify="right")
+    # A terminal is narrow: what is nothing everywhere is left out.
+    shown = [at for at, cell in enumerate(last) if at and cell not in _NOTHING]
+    for at in shown:
+        table.add_column(_HEADS[at - 1], footer=last[at], justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(row[0], *(row[at] for at in shown))
     console.print(table)
 
 
@@ -134,8 +129,8 @@ def _cells(sums: Sums) -> tuple[str, ...]:
         _tokens(sums.cache_read_tokens),
         _tokens(sums.cache_write_5m_tokens + sums.cache_write_1h_tokens),
         _tokens(sums.output_tokens),
-        f"${sums.cost_usd:,.4f}",
-        f"${sums.savings_usd:,.4f}",
+        _usd(sums.cost_usd),
+        _usd(sums.savings_usd),
         _share(sums.unpriced, sums.attempts),
         _share(sums.estimated, sums.attempts),
     )
@@ -147,6 +142,11 @@ def _tokens(count: int) -> str:
         if count >= 10 * size or (unit != "k" and count >= size):
             return f"{count / size:.1f}{unit}"
     return str(count)
+
+
+def _usd(amount: float) -> str:
+    """To the cent from a dollar on, finer below."""
+    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.4f}"
 
 
 def _share(part: int, whole: int) -> str:

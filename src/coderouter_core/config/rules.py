@@ -47,7 +47,7 @@ def read_auto_router(
     rules = _rules(reading, keys.rules, profiles)
     if not keys.rules and not keys.disabled and default == AUTO:
         rules = _bundled(reading, partial(reading.problem, PATH), profiles)
-    return AutoRouter(rules, fallback, keys.disabled)
+    return AutoRouter(rules, fallback, keys.disabled, keys.sticky)
 
 
 def _unknown_fallback(reading: Reading, name: str, profiles: Collection[str]) -> None:
@@ -77,8 +77,12 @@ def _bundled(
         for owned in reading.active.serving(Scope.RULE):
             if entry["match"].keys() <= set(owned.keys):
                 condition = reading.option(PATH, owned.option.cls, entry["match"])
-                rules.append(Rule(entry["id"], entry["profile"], condition, owned.option.facts))
+                rules.append(_made(entry["id"], entry["profile"], condition, owned))
     return tuple(rules)
+
+
+def _made(rule_id: str, profile: str, condition: Any, owned: Owned) -> Rule:
+    return Rule(rule_id, profile, condition, owned.option.facts, owned.option.content)
 
 
 def _rules(reading: Reading, raw: Any, profiles: Collection[str]) -> tuple[Rule, ...]:
@@ -107,7 +111,7 @@ def _rule(reading: Reading, path: KeyPath, item: Any, profiles: Collection[str])
     if profile is None or condition is None:
         return None
     owned, value = condition
-    return Rule(rule_id, profile, value, owned.option.facts)
+    return _made(rule_id, profile, value, owned)
 
 
 def _spelled(reading: Reading, path: KeyPath, item: dict[str, Any], key: str) -> str | None:

@@ -112,6 +112,7 @@ class AutoRouterKeys:
     disabled: bool = False
     rules: Any = None
     default_rule_profile: str = "writing"
+    sticky: bool = False
 
 
 @frozen

@@ -10,16 +10,19 @@ from coderouter_core.events import Events
 from coderouter_core.hooks import Hooks, Said
 from coderouter_core.model import Demotion, Profile, Provider, Rejection, Request, Settings
 
+#: Who is named where the core itself decides.
+CORE = "core"
+
 PAID_HINT = "set ALLOW_PAID=true (or allow_paid: true), mark the provider as not paid, or add a free provider"
 
 
 @frozen(eq=False)
 class Chain:
-    """Providers in the order in which they are tried, and who was left out."""
+    """Providers in the order in which they are tried; who was left out and who moved back, and by whom."""
 
     providers: tuple[Provider, ...]
-    rejected: tuple[Rejection, ...]
-    demoted: tuple[Demotion, ...] = ()
+    rejected: tuple[Said[Rejection], ...]
+    demoted: tuple[Said[Demotion], ...] = ()
 
 
 class Chains:
@@ -35,13 +38,13 @@ class Chains:
 
     def resolve(self, request: Request, profile: Profile) -> Chain:
         left: list[Provider] = []
-        rejected: list[Rejection] = []
+        rejected: list[Said[Rejection]] = []
         for name in profile.providers:
             provider = self._providers[name]
             if (rejection := self.gate(provider, profile)) is None:
                 left.append(provider)
             else:
-                rejected.append(rejection)
+                rejected.append(Said(CORE, rejection))
                 self._events.emit(rejection.event, **rejection.fields)
         if not left:
             self._say_blocked(profile, rejected)
@@ -49,7 +52,7 @@ class Chains:
         vetoes = self._hooks.filter_chain(tuple(left), request, profile)
         if vetoes:
             left = self._veto(left, vetoes, rejected, profile)
-        demoted: list[Demotion] = []
+        demoted: list[Said[Demotion]] = []
         if len(left) > 1:
             left, demoted = self._reorder(left, request, profile)
         return Chain(tuple(left), tuple(rejected), tuple(demoted))
@@ -78,24 +81,24 @@ class Chains:
         self,
         left: Sequence[Provider],
         vetoes: Sequence[Said[Rejection]],
-        rejected: list[Rejection],
+        rejected: list[Said[Rejection]],
         profile: Profile,
     ) -> list[Provider]:
         for said in vetoes:
             self.say_rejected(said, profile)
-            rejected.append(said.verdict)
+            rejected.append(said)
         gone = {id(said.verdict.provider) for said in vetoes}
         return [provider for provider in left if id(provider) not in gone]
 
     def say_rejected(self, said: Said[Rejection], profile: Profile) -> None:
-        """Emit the event of a plugin's rejection."""
+        """Emit the event of a rejection."""
         rejection = said.verdict
         fields = {"profile": profile.name, "provider": rejection.provider.name, "plugin": said.plugin}
         self._events.emit(rejection.event, **{"reason": rejection.reason, **fields, **rejection.fields})
 
     def _reorder(
         self, left: Sequence[Provider], request: Request, profile: Profile
-    ) -> tuple[list[Provider], list[Demotion]]:
+    ) -> tuple[list[Provider], list[Said[Demotion]]]:
         said = self._hooks.reorder_chain(tuple(left), request, profile)
         if not said:
             return list(left), []
@@ -112,10 +115,12 @@ class Chains:
             }
             self._events.emit(demotion.event or "demote-provider", **{**fields, **demotion.fields})
         ordered = sorted(left, key=lambda provider: weights.get(id(provider), 0))
-        return ordered, [each.verdict for each in said]
+        return ordered, said
 
-    def _say_blocked(self, profile: Profile, rejected: Sequence[Rejection]) -> None:
-        blocked = [each.provider.name for each in rejected if each.event == "skip-paid-provider"]
+    def _say_blocked(self, profile: Profile, rejected: Sequence[Said[Rejection]]) -> None:
+        blocked = [
+            said.verdict.provider.name for said in rejected if said.verdict.event == "skip-paid-provider"
+        ]
         if blocked:
             self._events.emit(
                 "chain-paid-gate-blocked",

@@ -63,6 +63,21 @@ def summary(error: UpstreamError) -> str:
     return f"{status}{error.fault.message}{after}"
 
 
+def without_key(fault: Fault, provider: Provider) -> Fault:
+    """Some upstreams quote the key they were sent, in an error or in garbage; it must not reach clients, logs or
+    the ledger."""
+    key = provider.api_key()
+    if not key:
+        return fault
+    body = fault.body.replace(key.encode(), b"***") if fault.body else None
+    return evolve(fault, message=fault.message.replace(key, "***"), body=body)
+
+
+def quoted(text: str, how: str) -> str:
+    """An upstream's words, which may quote the prompt, cut as the operator wants them (`log_upstream_errors`)."""
+    return "" if how == "none" else text if how == "full" else text[:200]
+
+
 def verdict(profile: str, failed: Sequence[Failed], rejected: Sequence[Rejection]) -> Fault:
     """The error for a request that no provider could answer."""
     reasons = [(each.provider.name, f"skipped, {each.reason}") for each in rejected]

@@ -10,16 +10,21 @@ from attrs import define, evolve, field
 from coderouter_core.costs import price
 from coderouter_core.engine.attempt import Try
 from coderouter_core.engine.billing import cache_observed
-from coderouter_core.engine.chain import Chain, Chains
+from coderouter_core.engine.chain import CORE, Chains
 from coderouter_core.engine.client import Client
 from coderouter_core.engine.failure import (
     Failed,
     is_clients_fault,
+    quoted,
     says_context,
     summary,
     verdict,
+    without_key,
 )
-from coderouter_core.engine.outgoing import outgoing
+from coderouter_core.engine.limits import limits
+from coderouter_core.engine.outgoing import Outgoing, outgoing
+from coderouter_core.engine.report import Dropped, Planned, Report
+from coderouter_core.engine.review import Grant, Review
 from coderouter_core.errors import RequestError, UpstreamError
 from coderouter_core.events import Events
 from coderouter_core.hooks import Hooks, Said
@@ -31,48 +36,22 @@ from coderouter_core.model import (
     Clock,
     Cost,
     Dialect,
-    Drop,
     Fault,
-    Instruction,
     Ledger,
-    Limits,
     Outcome,
     Profile,
     Provider,
-    Refusal,
     Rejection,
     Request,
-    Reservation,
     Settings,
     Usage,
 )
 from coderouter_core.model.attempt import VIA
-from coderouter_core.model.usage import NOTHING
 
-#: Seconds, where the configuration says nothing (the sources stand in docs/reference/limits.md).
-CONNECT_S = 5.0
-FIRST_BYTE_LOCAL_S = 600.0
-FIRST_BYTE_REMOTE_S = 60.0
-IDLE_S = 120.0
+#: Why nobody else was tried.
+STOPPED = "the request itself was refused, as any other provider would refuse it"
 
 Finish = Callable[[], Awaitable[None]]
-
-
-@define(eq=False)
-class Report:
-    """What became of one request so far; the response headers are made of it."""
-
-    request: Request
-    began: float = field(factory=time.perf_counter)
-    profile: Profile | None = None
-    provider: Provider | None = None
-    attempts: int = 0
-    fallback_reason: str = ""
-    waited_s: float = 0.0
-    overhead_s: float | None = None
-    last: Attempt | None = None
-    usage: Usage = NOTHING
-    cost: Cost | None = None
 
 
 @define(eq=False)
@@ -87,102 +66,74 @@ class Engine:
     clock: Clock
     settings: Settings
     find_window: Callable[[Provider], Awaitable[int | None]]
+    review: Review = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.review = Review(self.hooks, self.events, self.ledger, self.chains)
 
     async def serve(self, request: Request, profile: Profile, client: Client, report: Report) -> None:
         """Answer `request` from the chain of `profile`. Raises `RequestError` when nobody can."""
-        instructions = self._reviewed(request, profile)
-        chain = self.chains.resolve(request, profile)
-        rejected = list(chain.rejected)
+        self.review.request(request, profile, report)
+        report.chain = chain = self.chains.resolve(request, profile)
+        report.rejected += chain.rejected
         failed: list[Failed] = []
         for provider in chain.providers:
-            if not await self._may_try(provider, request, failed):
+            if failed and not await self._may_try(provider, request, profile, failed, report):
                 continue
-            held = await self._review(provider, request, profile, rejected)
-            if held is None:
+            grant = await self.review.attempt(provider, request, profile, report)
+            if grant is None:
                 continue
-            drops, tokens = held
             try:
-                finish = await self._attempt(provider, request, profile, client, report, drops, instructions)
+                finish = await self._attempt(provider, request, profile, client, report, grant)
             except UpstreamError as error:
                 failed.append(Failed(provider, error))
                 report.fallback_reason = report.fallback_reason or f"{provider.name}: {summary(error)}"
                 if is_clients_fault(error):
+                    report.stopped = STOPPED
                     break
                 continue
             finally:
-                for token in tokens:
-                    self.ledger.release(token)
+                self.review.release(grant.tokens)
             await finish()
             return
-        raise RequestError(self._no_answer(chain, profile, failed, rejected))
+        raise RequestError(self._no_answer(profile, failed, report))
 
-    # ---- before an attempt
+    async def plan(self, request: Request, profile: Profile, report: Report) -> None:
+        """As `serve`, without calling anybody: `report.planned` is who would be tried, each for a moment with what
+        would be held for it. Raises `RequestError` when nobody would be."""
+        self.review.request(request, profile, report)
+        report.chain = chain = self.chains.resolve(request, profile)
+        report.rejected += chain.rejected
+        for provider in chain.providers:
+            grant = await self.review.attempt(provider, request, profile, report)
+            if grant is not None:
+                self.review.release(grant.tokens)
+                dropped = self._outgoing(provider, request, profile, grant, report).dropped
+                report.planned.append(Planned(provider, dropped, grant.reservations))
+        if not report.planned:
+            raise RequestError(verdict(profile.name, (), _verdicts(report)))
 
-    def _reviewed(self, request: Request, profile: Profile) -> list[Instruction]:
-        instructions: list[Instruction] = []
-        for said in self.hooks.review_request(request, profile):
-            told = said.verdict
-            if isinstance(told, Refusal):
-                self.events.emit(
-                    told.event or "request-refused",
-                    **{"plugin": said.plugin, "reason": told.message, **told.fields},
-                )
-                raise RequestError(
-                    Fault(
-                        told.status, told.kind, told.message, told.code, None, told.should_retry, told.extra
-                    )
-                )
-            instructions.append(told)
-            self.events.emit(
-                told.event or "instruction-added",
-                **{"plugin": said.plugin, "reason": told.reason, **told.fields},
-            )
-        return instructions
-
-    async def _may_try(self, provider: Provider, request: Request, failed: Sequence[Failed]) -> bool:
+    async def _may_try(
+        self,
+        provider: Provider,
+        request: Request,
+        profile: Profile,
+        failed: Sequence[Failed],
+        report: Report,
+    ) -> bool:
         """After a prompt was too long for somebody, only a provider with a larger window is tried."""
         too_long = [each for each in failed if says_context(each.error)]
         if not too_long:
             return True
-        window = await self.find_window(provider)
-        if window is None:
-            return False
-        beaten = [each.error.window or await self.find_window(each.provider) for each in too_long]
-        return window > max((known for known in beaten if known is not None), default=request.tokens)
-
-    async def _review(
-        self, provider: Provider, request: Request, profile: Profile, rejected: list[Rejection]
-    ) -> tuple[list[Drop], list[str]] | None:
-        """Drops for this attempt and tokens of what is reserved for it; None when it must not be made."""
-        said = self.hooks.review_attempt(provider, request, profile)
-        if not said:
-            return [], []
-        drops = [each.verdict for each in said if isinstance(each.verdict, Drop)]
-        vetoes = [each for each in said if isinstance(each.verdict, Rejection)]
-        tokens: list[str] = []
-        for each in said:
-            if vetoes or not isinstance(each.verdict, Reservation):
-                continue
-            wanted = each.verdict
-            try:
-                token = await self.ledger.reserve(wanted.counter, wanted.amount, wanted.cap)
-            except BaseException:
-                # The client left while the second of two was asked for: the first must not stay held.
-                for held in tokens:
-                    self.ledger.release(held)
-                raise
-            if token is None:
-                vetoes.append(Said(each.plugin, wanted.rejection))
-            else:
-                tokens.append(token)
-        if not vetoes:
-            return drops, tokens
-        for token in tokens:
-            self.ledger.release(token)
-        for veto in vetoes:
-            self.chains.say_rejected(Said(veto.plugin, veto.verdict), profile)  # type: ignore[arg-type]
-            rejected.append(veto.verdict)  # type: ignore[arg-type]
-        return None
+        window, told = await self.find_window(provider), "is not known"
+        if window is not None:
+            beaten = [each.error.window or await self.find_window(each.provider) for each in too_long]
+            if window > max((known for known in beaten if known is not None), default=request.tokens):
+                return True
+            told = f"of {window} tokens is no larger"
+        reason = f"the prompt was too long for {too_long[-1].provider.name}, and its context window {told}"
+        self.review.reject(Said(CORE, Rejection(provider, reason)), profile, report)
+        return False
 
     # ---- the attempt
 
@@ -193,14 +144,12 @@ class Engine:
         profile: Profile,
         client: Client,
         report: Report,
-        drops: Sequence[Drop],
-        instructions: Sequence[Instruction],
+        grant: Grant,
     ) -> Finish:
         report.provider = provider
         report.attempts += 1
         adapter = self.adapters[provider.name]
-        dialect = _dialect(adapter, request)
-        out = outgoing(request, provider, profile, dialect, drops, instructions)
+        out = self._outgoing(provider, request, profile, grant, report)
         if out.dropped:
             self.events.emit(
                 "capability-degraded",
@@ -211,7 +160,7 @@ class Engine:
         call = Call(
             provider,
             request.id,
-            dialect,
+            out.dialect,
             request.operation,
             out.body,
             request.stream,
@@ -254,11 +203,22 @@ class Engine:
         failure: BaseException | None = None
         try:
             return await running.run()
+        except UpstreamError as error:
+            error.fault = without_key(error.fault, provider)
+            failure = error
+            raise
         except BaseException as error:
             failure = error
             raise
         finally:
-            self._settle(running, failure, report)
+            self._settle(running, failure, report, out.dropped)
+
+    def _outgoing(
+        self, provider: Provider, request: Request, profile: Profile, grant: Grant, report: Report
+    ) -> Outgoing:
+        dialect = _dialect(self.adapters[provider.name], request)
+        added = [said.verdict for said in report.instructions]
+        return outgoing(request, provider, profile, dialect, grant.drops, added)
 
     def _content(self, running: Try, report: Report) -> None:
         """First content: who answers is decided, and the headers can be written."""
@@ -275,13 +235,13 @@ class Engine:
             ttft_ms=round((time.perf_counter() - report.began) * 1000, 1),
         )
 
-    def _settle(self, running: Try, failure: BaseException | None, report: Report) -> None:
+    def _settle(self, running: Try, failure: BaseException | None, report: Report, dropped: Dropped) -> None:
         """The one place where an attempt ends, whatever its end. Nothing here may raise or wait."""
         record = running.settled(failure)
         if record.outcome is not Outcome.FAILED or record.usage.reported or record.estimated:
             record = evolve(record, cost=self.price(record.provider, record.usage, record.estimated))
         report.waited_s += running.waited_s
-        report.last = record
+        report.tried.append((record, dropped))
         report.usage = record.usage
         report.cost = record.cost
         if record.outcome in (Outcome.FAILED, Outcome.BROKEN):
@@ -293,7 +253,7 @@ class Engine:
                 attempt=record.number,
                 status=record.status,
                 retryable=not (isinstance(failure, UpstreamError) and is_clients_fault(failure)),
-                error=self._quoted(record.error_text),
+                error=quoted(record.error_text, self.settings.log_upstream_errors),
                 error_kind=record.error_kind,
             )
         if record.usage.reported or record.first_token_s is not None:
@@ -306,18 +266,12 @@ class Engine:
         cost = self.hooks.compute_cost(provider, usage)
         return price(usage, provider.cost, estimated=estimated) if cost is None else cost
 
-    def _quoted(self, text: str) -> str:
-        """An upstream's words, which may quote the prompt, cut as the operator wants them."""
-        how = self.settings.log_upstream_errors
-        return "" if how == "none" else text if how == "full" else text[:200]
-
     # ---- when nobody answered
 
-    def _no_answer(
-        self, chain: Chain, profile: Profile, failed: Sequence[Failed], rejected: Sequence[Rejection]
-    ) -> Fault:
+    def _no_answer(self, profile: Profile, failed: Sequence[Failed], report: Report) -> Fault:
         statuses = {each.error.status for each in failed}
-        if len(statuses) == 1 and statuses <= {401, 403} and len(failed) == len(chain.providers):
+        providers = report.chain.providers if report.chain is not None else ()
+        if len(statuses) == 1 and statuses <= {401, 403} and len(failed) == len(providers):
             self.events.emit(
                 "chain-uniform-auth-failure",
                 profile=profile.name,
@@ -326,24 +280,13 @@ class Engine:
                 providers=[each.provider.name for each in failed],
                 hint="probable-misconfig",
             )
-        return verdict(profile.name, failed, rejected)
+        return verdict(profile.name, failed, _verdicts(report))
+
+
+def _verdicts(report: Report) -> list[Rejection]:
+    return [said.verdict for said in report.rejected]
 
 
 def _dialect(adapter: Adapter, request: Request) -> Dialect:
     """The client's own dialect where the adapter speaks it, else the adapter's best."""
     return request.dialect if request.dialect in adapter.dialects else adapter.dialects[0]
-
-
-def limits(provider: Provider, profile: Profile, *, stream: bool) -> Limits:
-    """How long this provider may take, by the profile's and the provider's words, else by its place.
-
-    An answer that is not streamed sends its first byte with its last token; without a word in the
-    configuration it may take as long from anywhere as a local one.
-    """
-    said = profile.timeout_s or provider.timeout_s
-    place = FIRST_BYTE_LOCAL_S if provider.is_local or not stream else FIRST_BYTE_REMOTE_S
-    return Limits(
-        connect_s=provider.connect_timeout_s or min(CONNECT_S, said or CONNECT_S),
-        first_byte_s=provider.first_byte_timeout_s or said or place,
-        idle_s=said or IDLE_S,
-    )

@@ -53,7 +53,7 @@ class MemoryLedger:
 
     def traces(self, request_id: str | None = None, limit: int = 100) -> Sequence[Mapping[str, Any]]:
         """Recorded traces, newest first: `request_id`, `at` (Unix time), `facts`."""
-        found = [trace for trace in reversed(self._traces.values()) if request_id in (None, trace[0])]
+        found = [trace for trace in reversed(list(self._traces.values())) if request_id in (None, trace[0])]
         return [shown(trace) for trace in found[:limit]]
 
     def add(self, counter: str, amount: float) -> None:

@@ -31,11 +31,23 @@ RETENTION_MONTHS = 13
 #: Seconds after which a reservation is decided from memory, because the store does not answer.
 PATIENCE_S = 5.0
 
-#: What an operator must mend before a start; whatever else the disk says may pass.
+#: What may pass, or be mended while the router serves: a disk that is full or read-only, a file that is not ours to
+#: write. Whatever else is wrong with the place is a mistake in its name, and ends the start.
 _PASSES = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBUSY, errno.EMFILE, errno.ENFILE}
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EIO,
+        errno.EBUSY,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.EROFS,
+        errno.EACCES,
+        errno.EPERM,
+    }
 )
-_PERMANENT = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)
+_PERMANENT = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH)
 
 
 class SqliteLedger:
@@ -70,8 +82,8 @@ class SqliteLedger:
     async def open(self) -> None:
         """Make ready, and take over what dead processes left.
 
-        Raises `ConfigError` when the place cannot be used, when the file is another program's, or written by a
-        newer version. A damaged file is moved aside.
+        Raises `ConfigError` when there can be no file at the place, when the file is another program's, or written by
+        a newer version. A damaged file is moved aside; one that cannot be written is told of and tried again.
         """
         self._failures.bind(asyncio.get_running_loop())
         await asyncio.to_thread(self._open)

@@ -29,11 +29,15 @@ class AuthKey:
 
 @frozen
 class AutoRouter:
-    """Rules in order; the first that holds chooses the profile."""
+    """Rules in order; the first that holds chooses the profile.
+
+    `sticky`: a conversation keeps what a rule about its content chose.
+    """
 
     rules: tuple[Rule, ...] = ()
     default_rule_profile: str = "writing"
     disabled: bool = False
+    sticky: bool = False
 
 
 @frozen

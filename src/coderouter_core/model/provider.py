@@ -32,7 +32,8 @@ class Option:
 
     `kind` ties a PROVIDER option to providers of that kind (and makes the kind known);
     `requires` names core keys that such a provider cannot do without. `facts` names what
-    a RULE option needs prepared before it is asked (see `Request.prepare`).
+    a RULE option needs prepared before it is asked (see `Request.prepare`); `content` says that
+    it looks at what was said, not at the request's shape, so that a conversation may keep its answer.
     """
 
     scope: Scope
@@ -40,6 +41,7 @@ class Option:
     kind: str | None = None
     requires: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
+    content: bool = False
 
 
 @frozen
@@ -148,9 +150,11 @@ class Profile:
 @frozen(eq=False)
 class Rule:
     """One condition and the profile it chooses. `condition` is an instance of a RULE option's class;
-    `facts` is what must be prepared on a request before the condition can be judged."""
+    `facts` is what must be prepared on a request before the condition can be judged, `content` whether
+    it looks at what was said (see `Option`)."""
 
     id: str
     profile: str
     condition: Any
     facts: tuple[str, ...] = ()
+    content: bool = False

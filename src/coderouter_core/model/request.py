@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import define, field
 
-from coderouter_core.model.tokens import estimate_tokens
+from coderouter_core.model.images import IMAGE_TYPES as IMAGE_TYPES
+from coderouter_core.model.prompt import PER_MESSAGE, Prompt, joined
+from coderouter_core.model.tokens import ESTIMATE, Counting, PromptSize
+
+T = TypeVar("T")
 
 #: A fact may hold the event loop this long before it lets others run.
 SLICE_S = 0.005
+#: A step of a fact is far shorter than the other half.
+_PAUSE_AFTER_S = SLICE_S / 2
+#: Spans of a text that are looked at in one step.
+_SPANS_A_STEP = 1_000
 
-IMAGE_TYPES = frozenset({"image", "image_url", "input_image"})
+FENCE = "```"
+#: What an agent adds to a user's turn on its own.
+_REMINDER = ("<system-reminder>", "</system-reminder>")
+
 SESSION_HEADERS = (
     "x-claude-code-session-id",
     "x-session-id",
@@ -57,7 +68,8 @@ class Request:
     headers: Mapping[str, str] = field(factory=dict, repr=False)
     operation: Operation = Operation.GENERATE
     client_key: str | None = None
-    _prepared: dict[str, Any] = field(factory=dict, init=False, repr=False)
+    _counting: Counting = field(default=ESTIMATE, init=False, repr=False)
+    _facts: dict[str, Any] = field(factory=dict, init=False, repr=False)
 
     @cached_property
     def stream(self) -> bool:
@@ -79,17 +91,17 @@ class Request:
 
     @cached_property
     def latest_user_text(self) -> str:
-        """What a human last wrote; tool results do not count. Pieces are joined by newlines."""
-        for turn in reversed(self.turns):
-            if turn.get("role") == "user":
-                texts = [
-                    block["text"]
-                    for block in blocks(turn.get("content"))
-                    if isinstance(block.get("text"), str) and block.get("type") != "tool_result"
-                ]
-                if texts:
-                    return "\n".join(texts)
-        return ""
+        """What a human last wrote; neither tool results count nor reminders that an agent adds. Pieces are joined
+        by newlines."""
+        text = next((text for turn in reversed(self.turns) if (text := _written(turn))), "")
+        self._facts["content_len"] = len(text)
+        return text
+
+    @property
+    def code_fence_ratio(self) -> float:
+        """How much of the latest human text stands in closed fences of three backticks, fences included: 0.0 to
+        1.0. May take milliseconds on a large text unless it was prepared."""
+        return float(self._fact("code_fence_ratio"))
 
     @cached_property
     def has_image(self) -> bool:
@@ -118,10 +130,21 @@ class Request:
 
     @property
     def tokens(self) -> int:
-        """Estimated tokens of the whole prompt: system, turns, tool definitions, calls and results."""
-        if "tokens" not in self._prepared:
-            self._prepared["tokens"] = sum(estimate_tokens(text) for text in self._texts())
-        return int(self._prepared["tokens"])
+        """About the tokens of the whole prompt: system, turns, tool definitions, calls and results, thinking, images,
+        files. May take milliseconds on a large prompt unless it was prepared."""
+        size: PromptSize = self._fact("tokens")
+        return round(size.text * self._counting.factor) + size.media
+
+    @property
+    def prompt_size(self) -> PromptSize | None:
+        """What `tokens` is made of, when somebody had it computed."""
+        return self._facts.get("tokens")
+
+    def count_with(self, counting: Counting) -> None:
+        """Tell tokens this way from now on. Routing says so, before anybody asks for `tokens`."""
+        if counting.count != self._counting.count:
+            self._facts.pop("tokens", None)
+        self._counting = counting
 
     def signals(self) -> dict[str, Any]:
         """Facts for events: those that are cheap, and those that somebody had computed. Never text."""
@@ -130,42 +153,87 @@ class Request:
             "has_tools": self.has_tools,
             "model": self.model[:200],
         }
-        if "tokens" in self._prepared:
-            known["estimated_tokens"] = self._prepared["tokens"]
+        if "content_len" in self._facts:
+            known["content_len"] = self._facts["content_len"]
+        if "code_fence_ratio" in self._facts:
+            known["code_fence_ratio"] = round(self.code_fence_ratio, 3)
+        if "tokens" in self._facts:
+            known["estimated_tokens"] = self.tokens
         return known
 
     async def prepare(self, names: Iterable[str]) -> None:
         """Compute facts that may take more than a millisecond, in slices of at most `SLICE_S`."""
         for name in names:
-            if name not in self._prepared and (computed := _PREPARED.get(name)):
-                self._prepared[name] = await computed(self)
+            if name not in self._facts and (steps := _STEPS.get(name)):
+                self._facts[name] = await _paced(steps(self))
 
-    def _texts(self) -> Iterator[str]:
-        """Every piece of text that becomes part of the prompt; an image counts as a fixed-size text."""
-        yield from _texts(self.body.get("system"))
-        yield from _texts(self.body.get("instructions"))
-        for turn in self.turns:
-            yield "\n\n\n"
-            yield from _texts({key: value for key, value in turn.items() if key != "role"})
-        for key in ("tools", "functions"):
-            yield from _texts(self.body.get(key))
+    def _fact(self, name: str) -> Any:
+        if name not in self._facts:
+            self._facts[name] = _at_once(_STEPS[name](self))
+        return self._facts[name]
 
 
-async def _tokens_in_slices(request: Request) -> int:
-    total, since = 0, time.perf_counter()
-    for text in request._texts():
-        for at in range(0, len(text), 50_000):
-            total += estimate_tokens(text[at : at + 50_000])
-            if time.perf_counter() - since > SLICE_S:
-                await asyncio.sleep(0)
-                since = time.perf_counter()
-    return total
+Steps = Generator[None, None, T]
 
 
-_PREPARED: dict[str, Callable[[Request], Any]] = {"tokens": _tokens_in_slices}
+async def _paced(steps: Steps[T]) -> T:
+    since = time.perf_counter()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        if time.perf_counter() - since > _PAUSE_AFTER_S:
+            await asyncio.sleep(0)
+            since = time.perf_counter()
 
-#: About what a 1,092 × 1,092 image costs (https://docs.claude.com/en/docs/build-with-claude/vision, width × height / 750).
-_IMAGE_TEXT = "image " * 1_500
+
+def _at_once(steps: Steps[T]) -> T:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+
+def _prompt_size(request: Request) -> Steps[PromptSize]:
+    prompt = Prompt(request.body, request.turns)
+    count, text = request._counting.count, 0
+    for piece in joined(prompt.texts()):
+        text += count(piece)
+        yield
+    return PromptSize(text + PER_MESSAGE * prompt.messages, prompt.media)
+
+
+def _code_fence_ratio(request: Request) -> Steps[float]:
+    text = request.latest_user_text
+    fenced = at = spans = 0
+    while (opened := text.find(FENCE, at)) >= 0 and (closed := text.find(FENCE, opened + len(FENCE))) >= 0:
+        at = closed + len(FENCE)
+        fenced += at - opened
+        spans += 1
+        if spans % _SPANS_A_STEP == 0:
+            yield
+    return fenced / len(text) if text else 0.0
+
+
+_STEPS: Mapping[str, Callable[[Request], Steps[Any]]] = {
+    "tokens": _prompt_size,
+    "code_fence_ratio": _code_fence_ratio,
+}
+
+
+def _written(turn: Mapping[str, Any]) -> str:
+    """What a human wrote in `turn`; empty where nobody did."""
+    if turn.get("role") != "user":
+        return ""
+    said = (block.get("text") for block in blocks(turn.get("content")) if block.get("type") != "tool_result")
+    return "\n".join(text for text in said if isinstance(text, str) and not _is_reminder(text))
+
+
+def _is_reminder(text: str) -> bool:
+    opening, closing = _REMINDER
+    return text[:64].lstrip().startswith(opening) and text[-64:].rstrip().endswith(closing)
 
 
 def blocks(content: Any) -> Iterator[Mapping[str, Any]]:
@@ -183,23 +251,3 @@ def _holds_image(block: Mapping[str, Any]) -> bool:
     if kind in IMAGE_TYPES:
         return True
     return kind == "tool_result" and any(_holds_image(inner) for inner in blocks(block.get("content")))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """All strings below `value`, keys of tool schemas included, binary payloads excluded."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-    elif isinstance(value, dict):
-        if value.get("type") in IMAGE_TYPES:
-            yield _IMAGE_TEXT
-            return
-        for key, item in value.items():
-            if key in ("type", "cache_control", "signature", "media_type"):
-                continue
-            yield key
-            yield from _texts(item)
-    elif value is not None:
-        yield str(value)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from coderouter_core.model.request import IMAGE_TYPES, Request, blocks
+from coderouter_core.model.images import IMAGE_TOKENS, IMAGE_TYPES, payload_of
+from coderouter_core.model.prompt import FILE_CHARACTERS_PER_TOKEN
+from coderouter_core.model.request import Request, blocks
 
 #: UTF-8 bytes of a token: English has about four letters to a token, Japanese one character of three bytes.
 BYTES_PER_TOKEN = 4
-#: About what a 1,092 × 1,092 image costs (https://docs.claude.com/en/docs/build-with-claude/vision).
-IMAGE_TOKENS = 1_590
 
 
 def size_of(text: str) -> int:
@@ -25,29 +25,31 @@ def rough_tokens(size: int) -> int:
 
 def rough_prompt(request: Request) -> int:
     """About the tokens of the prompt: the estimate where somebody had it computed, else by the body's size,
-    in which an image counts as an image and not as the text that it is sent as."""
-    known = request.signals().get("estimated_tokens")
-    if known is not None:
-        return int(known)
-    images = [size for turn in request.turns for size in _images(turn.get("content"))]
-    return rough_tokens(max(0, len(request.raw) - sum(images))) + IMAGE_TOKENS * len(images)
+    in which an image or a file counts as such and not as the text that it is sent as."""
+    if request.prompt_size is not None:
+        return request.tokens
+    text, media = len(request.raw), 0
+    for turn in request.turns:
+        content = turn.get("content")
+        if isinstance(content, list):
+            for size, tokens in _media(content):
+                text -= size
+                media += tokens
+    return rough_tokens(max(0, text)) + media
 
 
-def _images(content: Any) -> Iterator[int]:
-    """The characters of each image in a message's content, those in tool results included."""
-    if not isinstance(content, list):
-        return
+def _media(content: Any) -> Iterator[tuple[int, int]]:
+    """Characters and tokens of each image and file in a message's content, those in tool results included."""
     for block in blocks(content):
         kind = block.get("type")
         if kind in IMAGE_TYPES:
-            yield _payload(block)
+            yield len(payload_of(block)), IMAGE_TOKENS
         elif kind == "tool_result":
-            yield from _images(block.get("content"))
-
-
-def _payload(block: Mapping[str, Any]) -> int:
-    """The characters of an image's data, wherever its dialect puts them."""
-    source = block.get("source", block.get("image_url"))
-    if isinstance(source, dict):
-        source = source.get("data", source.get("url"))
-    return len(source) if isinstance(source, str) else 0
+            if isinstance(block.get("content"), list):
+                yield from _media(block["content"])
+        elif kind != "text":
+            holder = block.get("source", block.get("file", block.get("input_audio", block)))
+            for key in ("data", "file_data"):
+                payload = holder.get(key) if isinstance(holder, dict) else None
+                if isinstance(payload, str) and (kind != "document" or holder.get("type") == "base64"):
+                    yield len(payload), len(payload) // FILE_CHARACTERS_PER_TOKEN

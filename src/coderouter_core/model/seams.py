@@ -91,6 +91,9 @@ class Ledger(Protocol):
     def trace(self, request_id: str, facts: Mapping[str, Any]) -> None:
         """Record the way a request took."""
 
+    def traces(self, request_id: str | None = None, limit: int = 100) -> Sequence[Mapping[str, Any]]:
+        """Recorded ways, newest first: `request_id`, `at` (Unix time), `facts`. May be called in a thread."""
+
     def add(self, counter: str, amount: float) -> None:
         """Add to a counter."""
 

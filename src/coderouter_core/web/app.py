@@ -16,6 +16,7 @@ from coderouter_core.model import Dialect, Fault
 from coderouter_core.router import CodeRouter
 from coderouter_core.web.count import CountTokens
 from coderouter_core.web.exchange import HttpConnection, Scope, Send
+from coderouter_core.web.explain import trace_of, unknown
 from coderouter_core.web.generate import Generate, answer_fault, id_headers, request_id
 from coderouter_core.web.models import models
 from coderouter_core.web.security import Security, read_headers
@@ -75,12 +76,18 @@ def _routes(router: CodeRouter) -> list[BaseRoute]:
             models(router, request.scope["coderouter.headers"], request.path_params.get("id"))
         )
 
+    async def explain(request: HttpRequest) -> Response:
+        asked = request.path_params["id"]
+        trace = await trace_of(router.ledger, asked)
+        return _as_response(request.scope, unknown(asked)) if trace is None else JSONResponse(trace)
+
     return [
         Route("/v1/messages", Generate(router, Dialect.MESSAGES), methods=["POST"]),
         Route("/v1/chat/completions", Generate(router, Dialect.CHAT), methods=["POST"]),
         Route("/v1/messages/count_tokens", CountTokens(router), methods=["POST"]),
         Route("/v1/models", list_models, methods=["GET"]),
         Route("/v1/models/{id:path}", list_models, methods=["GET"]),
+        Route("/explain/{id}", explain, methods=["GET"]),
         Route("/", service, methods=["GET"]),
         Route("/api/hello", hello, methods=["GET"]),
         Route("/api/event_logging/batch", telemetry, methods=["POST"]),

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-from coderouter_core.engine import Client, Report
+from coderouter_core.engine import Client, Report, facts_of
 from coderouter_core.errors import PluginError, RequestError
 from coderouter_core.events import current_request
 from coderouter_core.ids import new_id
@@ -90,7 +90,7 @@ class Generate:
     async def _serve(
         self, request: Request, connection: HttpConnection, receive: Receive, began: float
     ) -> None:
-        report = Report(request, began)
+        report = Report(request, began, self._router.clock.utc().timestamp())
         self._router.events.emit(
             "request-received",
             dialect=str(request.dialect),
@@ -114,9 +114,8 @@ class Generate:
         except asyncio.CancelledError:
             if not watch.done():
                 # Not the client: the router is told to stop, and this answer had its time.
-                await client.fail(
-                    Fault(503, "overloaded_error", "the router is shutting down", retry_after_s=5)
-                )
+                report.fault = Fault(503, "overloaded_error", "the router is shutting down", retry_after_s=5)
+                await client.fail(report.fault)
                 return
             self._left(client, report)
         finally:
@@ -127,10 +126,10 @@ class Generate:
 
     async def _answer(self, request: Request, client: Client, report: Report) -> None:
         try:
-            report.profile = await self._router.routing.choose(request)
-            await self._router.engine.serve(request, report.profile, client, report)
+            report.choice = choice = await self._router.routing.choice(request)
+            await self._router.engine.serve(request, choice.profile, client, report)
         except RequestError as error:
-            await client.fail(error.fault)
+            report.fault = error.fault
         except PluginError as error:
             self._router.events.emit(
                 "plugin-failed",
@@ -140,9 +139,12 @@ class Generate:
                 switched_off=False,
             )
             message = f"plugin {error.plugin!r} failed in {error.hook}; its judgement cannot be done without"
-            await client.fail(Fault(500, "api_error", message, code="plugin_failed"))
+            report.fault = Fault(500, "api_error", message, code="plugin_failed")
+        if report.fault is not None:
+            await client.fail(report.fault)
 
     def _left(self, client: Client, report: Report) -> None:
+        report.left = True
         self._router.events.emit(
             "client-disconnected",
             profile=report.profile.name if report.profile else None,
@@ -150,9 +152,15 @@ class Generate:
             phase="stream" if client.opened else "waiting",
         )
 
+    def _trace(self, client: Client, report: Report, seconds: float) -> None:
+        how = self._router.config.settings.log_upstream_errors
+        status = client.status if client.opened else None
+        self._router.ledger.trace(report.request.id, facts_of(report, how, status=status, seconds=seconds))
+
     def _finished(self, client: Client, report: Report) -> None:
         cost = report.cost
         total_s = time.perf_counter() - report.began
+        self._trace(client, report, total_s)
         last = report.last
         first = last.first_token_s if last else None
         self._router.events.emit(

@@ -24,7 +24,6 @@ def sha256(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-
 def router(
     clock: FakeClock,
     *,
@@ -34,7 +33,9 @@ def router(
     **more: Any,
 ) -> ServedRouter:
     """A provider that costs a dollar an answer, and after it one that costs nothing."""
-    keys = {"auth": {"keys": [{"name": "ada", "sha256": sha256("secret"), **key}]}} if key is not None else {}
+    keys: dict[str, Any] = (
+        {"auth": {"keys": [{"name": "ada", "sha256": sha256("secret"), **key}]}} if key is not None else {}
+    )
     return make_router(
         BudgetGuard(),
         Script(cloud=DOLLAR, local="free"),
@@ -82,7 +83,10 @@ def test_a_key_that_spent_its_budget_gets_what_is_free(clock: FakeClock) -> None
     with router(clock, key=key) as asked:
         first, second = (asked.ask(headers=KEY) for _ in range(2))
 
-    assert (first.provider, second.reasons) == ("cloud", {"cloud": "key 'ada' spent $1.00 of $1.00 this month"})
+    assert (first.provider, second.reasons) == (
+        "cloud",
+        {"cloud": "key 'ada' spent $1.00 of $1.00 this month"},
+    )
 
 
 def test_what_one_key_spends_is_not_anothers(clock: FakeClock) -> None:
@@ -255,7 +259,11 @@ def test_a_ledger_that_is_down(on_failure: str, provider: str, clock: FakeClock,
             id="profile",
         ),
         pytest.param(
-            {"profile": {"monthly_budget_usd": 2}, "providers": {"cloud": {"paid": True}}, "allow_paid": True},
+            {
+                "profile": {"monthly_budget_usd": 2},
+                "providers": {"cloud": {"paid": True}},
+                "allow_paid": True,
+            },
             "profiles[0].monthly_budget_usd: provider 'cloud' is paid and has no prices to count by; write them "
             "under its cost, 0 where it is free, or remove the budget",
             id="paid",

@@ -56,7 +56,7 @@ def test_two_hundred_at_once_pass_a_cap_by_one_reservation_at_most(
         statuses = asyncio.run(ask_at_once(router.url, 200, stream=stream))
         spent = router.core.ledger.total(counter)
 
-    assert (statuses, spent) == ({200: 7, 402: 193}, pytest.approx(100.25))
+    assert (dict(statuses), round(spent, 9)) == ({200: 7, 402: 193}, 100.25)
 
 
 def test_what_a_failed_attempt_held_is_free_for_the_next() -> None:
@@ -93,7 +93,10 @@ def turned() -> Iterator[tuple[ServedRouter, AnyClock, defaultdict[str, float], 
         yield router, clock, defaultdict(float), itertools.count()
 
 
-times = st.datetimes(dt.datetime(2025, 11, 1), dt.datetime(2026, 3, 1), timezones=st.just(dt.UTC))
+NOVEMBER, MARCH = (
+    int(dt.datetime(*first, 1, tzinfo=dt.UTC).timestamp()) for first in ((2025, 11), (2026, 3))
+)
+times = st.integers(NOVEMBER, MARCH).map(lambda at: dt.datetime.fromtimestamp(at, dt.UTC))
 
 
 @settings(max_examples=60, deadline=None)
