@@ -39,6 +39,8 @@ NEED_NO_PLUGIN = (
     "tests/testing/test_router.py",
 )
 
+NAMES_OF_PLUGINS = "from coderouter_core.plugins import find; print(*(each.name for each in find()))"
+
 
 def install(session: nox.Session, *groups: str, plugins: tuple[Path, ...] = tuple(PLUGINS.values())) -> None:
     """The core and `plugins`, editable, and the development tools of `groups`."""
@@ -85,7 +87,9 @@ def alone(session: nox.Session, plugin: str) -> None:
     """The core without any plugin, and each plugin without the others."""
     path = PLUGINS.get(plugin)
     install(session, "test", plugins=(path,) if path else ())
-    session.run("python", "-c", "import coderouter_core", silent=True)
+    found = session.run("python", "-c", NAMES_OF_PLUGINS, silent=True)
+    if str(found).split() != ([plugin] if path else []):
+        session.error(f"installed are: {found}")
     session.run("coderouter", "plugins", silent=True)
     session.run("pytest", "-q", *([str(path)] if path else NEED_NO_PLUGIN), *session.posargs)
 

@@ -129,6 +129,33 @@ def test_marks_that_ran_out_are_swept(opened: Open, tmp_path: Path, clock: FakeC
         assert db.execute("SELECT count(*) FROM marks").fetchone() == (0,)
 
 
+def dead(folder: Path) -> None:
+    """A process that died with a journal."""
+    (folder / "77-dead.lock").touch()
+    (folder / "77-dead.00000001.journal").write_bytes(
+        b'{"seq":1,"kind":"add","counter":"spent","amount":2.5}\n'
+    )
+
+
+def test_a_journal_that_outlived_its_recovery_counts_once(opened: Open, tmp_path: Path) -> None:
+    store = opened()
+    for _ in range(2):
+        dead(tmp_path / "l.db.journals")
+        store.sweep()
+
+    assert value(tmp_path / "l.db") == 2.5
+
+
+def test_a_dead_process_is_forgotten_in_the_end(opened: Open, tmp_path: Path) -> None:
+    store = opened()
+    dead(tmp_path / "l.db.journals")
+    store.sweep()
+    store.sweep()
+
+    with closing(sqlite3.connect(tmp_path / "l.db")) as db:
+        assert db.execute("SELECT count(*) FROM owners WHERE owner = '77-dead'").fetchone() == (0,)
+
+
 @pytest.mark.parametrize(
     ("question", "index"),
     [

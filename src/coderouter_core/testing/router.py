@@ -38,9 +38,8 @@ def make_router(
     The script may also stand among `plugins`. A plugin is an instance, or a pair of name and instance.
     `profile` holds keys of the one profile, ``default``, whose chain is the script's; `providers` holds
     keys by provider, and `config` top-level keys. All of it is read as ``providers.yaml`` is, so what is
-    wrong is told by a `ConfigError`; `environ` is the environment that is read with it.
-
-    The ledger is in memory, and nothing of the user's own configuration is read.
+    wrong is told by a `ConfigError`; `environ` is the environment that is read with it. The ledger is in
+    memory, unless another is given.
     """
     scripts = [part for part in (script, *plugins) if isinstance(part, Script)]
     if len(scripts) != 1:

@@ -148,6 +148,17 @@ def test_what_a_later_call_held_leaves_as_soon_as_the_earlier_ends() -> None:
     assert [event.text for event in events] == ["", "", '{"held"']
 
 
+def test_a_call_that_has_no_name_yet_waits_for_it() -> None:
+    these = blocks()
+    these.call(entry("{", index=0, identity="i", name="f"), FRAME)
+    these.call(entry('{"held"', index=1, identity="j"), FRAME)
+    these.call(entry("}", index=0), FRAME)
+    these.call(entry("{", index=2, identity="k", name="h"), FRAME)
+
+    events = these.call(entry("", index=1, name="g"), FRAME)
+    assert [(event.name, event.text) for event in events] == [("g", ""), ("", '{"held"')]
+
+
 def test_what_was_held_carries_no_frame() -> None:
     these = blocks()
     these.call(entry("{", index=0, identity="i", name="f"), FRAME)
