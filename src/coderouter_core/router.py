@@ -51,7 +51,8 @@ class SystemClock:
 class CodeRouter:
     """Everything that serves requests, and all that a plugin may reach (`coderouter_core.api.Router`).
 
-    `plugins` are (name, instance). Raises `ConfigError` for whatever is wrong before anything starts.
+    `plugins` are (name, instance). Without a `registry` of capabilities the bundled and the user's own are read.
+    Raises `ConfigError` for whatever is wrong before anything starts.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class CodeRouter:
         *,
         ledger: Ledger | None = None,
         clock: Clock | None = None,
+        registry: Registry | None = None,
         sinks: Sequence[Callable[[Event], None]] = (),
     ) -> None:
         self.config = config
@@ -72,7 +74,7 @@ class CodeRouter:
         self.events.declare(said.verdict for said in self.hooks.declare_events())
         self.events.sinks.append(self.hooks.observe_event)
         self.ledger: Ledger = ledger or open_ledger(config.ledger_url, self.clock, self._ledger_failed)
-        self.registry = Registry.load(USER_REGISTRY.expanduser())
+        self.registry = registry or Registry.load(USER_REGISTRY.expanduser())
         self.providers: dict[str, Provider] = {provider.name: provider for provider in config.providers}
         self.adapters: dict[str, Adapter] = {}
         self.draining = False
