@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import ssl
 import sys
 from pathlib import Path
@@ -29,6 +30,9 @@ PLUGINS = {path.parent.name: path.parent for path in sorted(Path("plugins").glob
 #: What a shell may hold that would change what a session sees: where nox itself was found, and the
 #: settings of somebody's own router.
 HIDDEN = ("PYTHONPATH", "ALLOW_PAID", *(name for name in os.environ if name.startswith("CODEROUTER_")))
+
+#: The newest release for Node 20.
+CLAUDE_CODE = "@anthropic-ai/claude-code@2.1.197"
 
 #: Tests that serve whole routers, with the adapters that `coderouter_core.testing` brings.
 NEED_NO_PLUGIN = (
@@ -147,3 +151,15 @@ def e2e(session: nox.Session) -> None:
     install(session, "test")
     session.install("-U", "anthropic", "openai")
     session.run("pytest", "-q", *(session.posargs or map(str, Path("tests").rglob("test_sdks*.py"))))
+
+
+@nox.session
+def agents(session: nox.Session) -> None:
+    """Agents' own command lines as clients; needs npm."""
+    if shutil.which("npm") is None:
+        session.skip("npm is not here: no agent's command line was run")
+    install(session, "test")
+    target = Path(session.create_tmp()).absolute()
+    session.run("npm", "install", "--silent", "--prefix", str(target), CLAUDE_CODE, external=True)
+    command = target / "node_modules" / ".bin" / "claude"
+    session.run("pytest", "-q", "e2e", *session.posargs, env={"CLAUDE": str(command)})
