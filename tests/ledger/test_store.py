@@ -9,10 +9,14 @@ import pytest
 
 from coderouter_core.ledger.batch import Batch, Mark
 from coderouter_core.ledger.owners import Owners
+from coderouter_core.ledger.rows import COLUMNS
 from coderouter_core.ledger.store import Store
 from coderouter_core.testing import FakeClock
 
 Open = Callable[[], Store]
+
+#: Bytes of a page; the table of attempts begins on the second.
+PAGE = 4096
 
 
 @pytest.fixture
@@ -55,6 +59,33 @@ def test_a_batch_that_comes_again_on_a_new_connection_counts_once(opened: Open, 
     store.carry(batch, [])
 
     assert value(tmp_path / "l.db") == 2.0
+
+
+def test_a_batch_whose_end_was_not_seen_counts_once(opened: Open, tmp_path: Path, clock: FakeClock) -> None:
+    store, batch = opened(), Batch(deltas={"spent": 2.0}, seq=7)
+    store.carry(batch, [])
+    unaware = Store(tmp_path / "l.db", store.owners, clock, print)
+    with closing(unaware):
+        unaware.open({})
+        unaware.carry(batch, [])
+
+    assert value(tmp_path / "l.db") == 2.0
+
+
+def test_a_store_that_met_damage_is_moved_aside_when_it_is_opened_again(opened: Open, tmp_path: Path) -> None:
+    store = opened()
+    store.close()
+    with (tmp_path / "l.db").open("r+b") as file:
+        file.seek(PAGE)
+        file.write(b"\xa5" * PAGE)
+    store.open({})
+    with pytest.raises(sqlite3.DatabaseError, match="malformed") as raised:
+        store.carry(Batch(rows={"a": ("a",) * len(COLUMNS)}, seq=1), [])
+
+    store.close(raised.value)
+    store.open({})
+
+    assert len(list(tmp_path.glob("l.db.corrupt-*"))) == 1
 
 
 def test_what_others_added_is_seen(opened: Open) -> None:

@@ -398,6 +398,13 @@ def test_frames_that_filters_leave_alone_pass_as_they_came(dialect: Dialect, str
     assert filtered(dialect, Watch(), Watch()).feed(unlike_ours) == unlike_ours
 
 
+def test_a_text_about_the_end_mark_is_not_the_end() -> None:
+    lane = filtered(Dialect.CHAT, Watch())
+    lane.feed(ROLE + CHUNK.replace(b'"hi"', b'"[DONE]"'))
+
+    assert lane.feed(CHUNK) == CHUNK
+
+
 def test_text_that_a_filter_held_back_comes_before_the_finish() -> None:
     out = filtered(Dialect.CHAT, Shout(), Watch()).feed(ROLE + CHUNK + FINISH + USAGE + DONE)
 

@@ -77,7 +77,12 @@ def says_too_long(status: int, names: tuple[str, ...], message: str) -> bool:
 def too_long(message: str, **extra: int) -> Fault:
     """Our own refusal of a prompt that fits nowhere, in words that every client knows how to act upon."""
     return Fault(
-        400, "invalid_request_error", f"{WORDS}: {message} ({TOKEN})", code=CODE, extra=extra, should_retry=False
+        400,
+        "invalid_request_error",
+        f"{WORDS}: {message} ({TOKEN})",
+        code=CODE,
+        extra=extra,
+        should_retry=False,
     )
 
 

@@ -100,6 +100,21 @@ def calls(*entries: Entry) -> list[tuple[str, str, str]]:
             [entry({"a": 1}, index=0, identity="i", name="f")], [("i", "f", '{"a":1}')], id="object"
         ),
         pytest.param([entry(None, index=0, identity="i", name="f")], [("i", "f", "")], id="null"),
+        pytest.param(
+            [entry("{}", index=0, identity="i", name="f"), entry("\n", index=0), entry("", identity="i")],
+            [("i", "f", "{}\n")],
+            id="nothing-more-to-say",
+        ),
+        pytest.param(
+            [
+                entry('{"a"', identity="i", name="f"),
+                entry("{", identity="j", name="g"),
+                entry(":1}", identity="i"),
+                entry("}", identity="j"),
+            ],
+            [("i", "f", '{"a":1}'), ("j", "g", "{}")],
+            id="told-apart-by-id-alone",
+        ),
         pytest.param([entry("{}", index=0, identity="i")], [], id="never-named"),
         pytest.param(
             [entry('{"a"', index=0, identity="i"), entry(":1}", index=0, name="f")],

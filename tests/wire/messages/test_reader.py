@@ -62,8 +62,9 @@ def test_a_text_is_a_block_with_deltas() -> None:
     ]
 
 
-def test_text_in_the_start_of_a_block_is_read() -> None:
-    assert told(read(block(0, type="text", text="hi"))) == ["block_start:", "delta:hi"]
+@pytest.mark.parametrize("kind", ["text", "thinking"])
+def test_text_in_the_start_of_a_block_is_read(kind: str) -> None:
+    assert told(read(block(0, type=kind, **{kind: "hi"}))) == ["block_start:", "delta:hi"]
 
 
 def test_a_tool_block_without_input_is_read() -> None:
