@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import ssl
 import sys
 from pathlib import Path
@@ -30,6 +31,9 @@ PLUGINS = {path.parent.name: path.parent for path in sorted(Path("plugins").glob
 #: settings of somebody's own router.
 HIDDEN = ("PYTHONPATH", "ALLOW_PAID", *(name for name in os.environ if name.startswith("CODEROUTER_")))
 
+#: The newest release for Node 20.
+CLAUDE_CODE = "@anthropic-ai/claude-code@2.1.197"
+
 #: Tests that serve whole routers, with the adapters that `coderouter_core.testing` brings.
 NEED_NO_PLUGIN = (
     "tests/engine",
@@ -38,6 +42,8 @@ NEED_NO_PLUGIN = (
     "tests/test_routing.py",
     "tests/testing/test_router.py",
 )
+
+NAMES_OF_PLUGINS = "from coderouter_core.plugins import find; print(*(each.name for each in find()))"
 
 
 def install(session: nox.Session, *groups: str, plugins: tuple[Path, ...] = tuple(PLUGINS.values())) -> None:
@@ -85,7 +91,9 @@ def alone(session: nox.Session, plugin: str) -> None:
     """The core without any plugin, and each plugin without the others."""
     path = PLUGINS.get(plugin)
     install(session, "test", plugins=(path,) if path else ())
-    session.run("python", "-c", "import coderouter_core", silent=True)
+    found = session.run("python", "-c", NAMES_OF_PLUGINS, silent=True)
+    if str(found).split() != ([plugin] if path else []):
+        session.error(f"installed are: {found}")
     session.run("coderouter", "plugins", silent=True)
     session.run("pytest", "-q", *([str(path)] if path else NEED_NO_PLUGIN), *session.posargs)
 
@@ -145,3 +153,15 @@ def e2e(session: nox.Session) -> None:
     install(session, "test")
     session.install("-U", "anthropic", "openai")
     session.run("pytest", "-q", *(session.posargs or map(str, Path("tests").rglob("test_sdks*.py"))))
+
+
+@nox.session
+def agents(session: nox.Session) -> None:
+    """Agents' own command lines as clients; needs npm."""
+    if shutil.which("npm") is None:
+        session.skip("npm is not here: no agent's command line was run")
+    install(session, "test")
+    target = Path(session.create_tmp()).absolute()
+    session.run("npm", "install", "--silent", "--prefix", str(target), CLAUDE_CODE, external=True)
+    command = target / "node_modules" / ".bin" / "claude"
+    session.run("pytest", "-q", "e2e", *session.posargs, env={"CLAUDE": str(command)})

@@ -61,7 +61,7 @@ class Endpoint:
         self._transport = transport
         parsed = httpx.URL(url)
         self._basic = _basic_auth(parsed.userinfo)
-        self._url = parsed.copy_with(userinfo=b"", fragment=None)
+        self._url = parsed.copy_with(userinfo=b"")  # it ends up in logs
         port = parsed.port or (443 if parsed.scheme == "https" else 80)
         self._where = place(parsed.raw_host.decode("ascii"), port)
         self._headers = [

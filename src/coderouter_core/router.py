@@ -52,7 +52,8 @@ class SystemClock:
 class CodeRouter:
     """Everything that serves requests, and all that a plugin may reach (`coderouter_core.api.Router`).
 
-    `plugins` are (name, instance). Raises `ConfigError` for whatever is wrong before anything starts.
+    `plugins` are (name, instance). Without a `registry` of capabilities the bundled and the user's own are read.
+    Raises `ConfigError` for whatever is wrong before anything starts.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class CodeRouter:
         *,
         ledger: Ledger | None = None,
         clock: Clock | None = None,
+        registry: Registry | None = None,
         sinks: Sequence[Callable[[Event], None]] = (),
     ) -> None:
         self.config = config
@@ -78,7 +80,7 @@ class CodeRouter:
             self._ledger_failed,
             retention_months=config.ledger_retention_months,
         )
-        self.registry = Registry.load(USER_REGISTRY.expanduser())
+        self.registry = registry or Registry.load(USER_REGISTRY.expanduser())
         self.providers: dict[str, Provider] = {provider.name: provider for provider in config.providers}
         self.adapters: dict[str, Adapter] = {}
         self.draining = False

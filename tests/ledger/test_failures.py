@@ -146,11 +146,14 @@ def test_what_cannot_be_carried_at_the_end_is_carried_at_the_next_start(
     assert [row["outcome"] for row in attempts_of(path)] == ["ok"]
 
 
-def test_a_ledger_that_is_not_open_decides_by_what_is_known(tmp_path: Path, clock: FakeClock) -> None:
+def test_a_ledger_that_is_not_open_decides_by_what_is_known(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coderouter_core.ledger.sqlite.PATIENCE_S", 300.0)
     ledger = SqliteLedger(tmp_path / "l.db", clock, print)
     ledger.add("spent", 9)
 
-    assert asyncio.run(ledger.reserve("spent", 1, 9)) is None
+    assert asyncio.run(asyncio.wait_for(ledger.reserve("spent", 1, 9), 20)) is None
 
 
 def test_what_was_recorded_before_the_ledger_opened_is_carried(tmp_path: Path, clock: FakeClock) -> None:

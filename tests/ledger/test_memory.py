@@ -12,7 +12,9 @@ def test_the_newest_attempts_are_kept(clock: FakeClock) -> None:
     for number in range(KEPT + 3):
         ledger.start(Attempt(f"{number}", "req", profile, provider, 1, Dialect.CHAT, True, float(number)))
 
-    assert [row["id"] for row in ledger.attempts(limit=KEPT + 3)[:: KEPT - 1]] == [f"{KEPT + 2}", "3"]
+    ids = [row["id"] for row in ledger.attempts(limit=KEPT + 3)]
+
+    assert (ids[0], ids[-1]) == (f"{KEPT + 2}", "3")
 
 
 def test_the_newest_traces_are_kept(clock: FakeClock) -> None:
@@ -20,10 +22,9 @@ def test_the_newest_traces_are_kept(clock: FakeClock) -> None:
     for number in range(KEPT + 3):
         ledger.trace(f"{number}", {})
 
-    assert [trace["request_id"] for trace in ledger.traces(limit=KEPT + 3)[:: KEPT - 1]] == [
-        f"{KEPT + 2}",
-        "3",
-    ]
+    ids = [trace["request_id"] for trace in ledger.traces(limit=KEPT + 3)]
+
+    assert (ids[0], ids[-1]) == (f"{KEPT + 2}", "3")
 
 
 def test_marks_that_ran_out_do_not_gather(clock: FakeClock) -> None:

@@ -9,10 +9,14 @@ import pytest
 
 from coderouter_core.ledger.batch import Batch, Mark
 from coderouter_core.ledger.owners import Owners
+from coderouter_core.ledger.rows import COLUMNS
 from coderouter_core.ledger.store import Store
 from coderouter_core.testing import FakeClock
 
 Open = Callable[[], Store]
+
+#: Bytes of a page; the table of attempts begins on the second.
+PAGE = 4096
 
 
 @pytest.fixture
@@ -55,6 +59,33 @@ def test_a_batch_that_comes_again_on_a_new_connection_counts_once(opened: Open, 
     store.carry(batch, [])
 
     assert value(tmp_path / "l.db") == 2.0
+
+
+def test_a_batch_whose_end_was_not_seen_counts_once(opened: Open, tmp_path: Path, clock: FakeClock) -> None:
+    store, batch = opened(), Batch(deltas={"spent": 2.0}, seq=7)
+    store.carry(batch, [])
+    unaware = Store(tmp_path / "l.db", store.owners, clock, print)
+    with closing(unaware):
+        unaware.open({})
+        unaware.carry(batch, [])
+
+    assert value(tmp_path / "l.db") == 2.0
+
+
+def test_a_store_that_met_damage_is_moved_aside_when_it_is_opened_again(opened: Open, tmp_path: Path) -> None:
+    store = opened()
+    store.close()
+    with (tmp_path / "l.db").open("r+b") as file:
+        file.seek(PAGE)
+        file.write(b"\xa5" * PAGE)
+    store.open({})
+    with pytest.raises(sqlite3.DatabaseError, match="malformed") as raised:
+        store.carry(Batch(rows={"a": ("a",) * len(COLUMNS)}, seq=1), [])
+
+    store.close(raised.value)
+    store.open({})
+
+    assert len(list(tmp_path.glob("l.db.corrupt-*"))) == 1
 
 
 def test_what_others_added_is_seen(opened: Open) -> None:
@@ -127,6 +158,33 @@ def test_marks_that_ran_out_are_swept(opened: Open, tmp_path: Path, clock: FakeC
 
     with closing(sqlite3.connect(tmp_path / "l.db")) as db:
         assert db.execute("SELECT count(*) FROM marks").fetchone() == (0,)
+
+
+def dead(folder: Path) -> None:
+    """A process that died with a journal."""
+    (folder / "77-dead.lock").touch()
+    (folder / "77-dead.00000001.journal").write_bytes(
+        b'{"seq":1,"kind":"add","counter":"spent","amount":2.5}\n'
+    )
+
+
+def test_a_journal_that_outlived_its_recovery_counts_once(opened: Open, tmp_path: Path) -> None:
+    store = opened()
+    for _ in range(2):
+        dead(tmp_path / "l.db.journals")
+        store.sweep()
+
+    assert value(tmp_path / "l.db") == 2.5
+
+
+def test_a_dead_process_is_forgotten_in_the_end(opened: Open, tmp_path: Path) -> None:
+    store = opened()
+    dead(tmp_path / "l.db.journals")
+    store.sweep()
+    store.sweep()
+
+    with closing(sqlite3.connect(tmp_path / "l.db")) as db:
+        assert db.execute("SELECT count(*) FROM owners WHERE owner = '77-dead'").fetchone() == (0,)
 
 
 @pytest.mark.parametrize(

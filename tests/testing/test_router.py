@@ -102,6 +102,12 @@ def test_a_rejection_is_told_with_its_reason() -> None:
     assert router.ask().reasons == {"local": "napping 60 s more"}
 
 
+def test_a_gate_of_the_core_is_told_by_its_event() -> None:
+    router = make_router(Script(local="a", cloud="b"), providers={"local": {"paid": True}})
+
+    assert router.ask().reasons == {"local": "skip-paid-provider"}
+
+
 def test_the_clock_is_the_tests() -> None:
     clock = FakeClock()
     router = make_router(NapGuard(), Script(local="a", cloud="b"), profile={"nap_s": 60}, clock=clock)

@@ -302,10 +302,11 @@ def test_closing_the_transport_fails_what_is_on_its_way(wire: Wire) -> None:
         wire.run(play, client)
 
 
-def test_a_closed_transport_opens_no_connection(wire: Wire) -> None:
-    async def client(transport: HttpTransport, url: str) -> None:
+def test_a_closed_transport_keeps_no_connection(wire: Wire) -> None:
+    async def client(transport: HttpTransport, url: str) -> int:
         await transport.aclose()
-        await wire.get()(transport, url)
+        with pytest.raises(httpx.ConnectError, match="the transport was closed"):
+            await wire.get()(transport, url)
+        return len(transport._connections)
 
-    with pytest.raises(httpx.ConnectError, match="the transport was closed"):
-        wire.run(polite, client)
+    assert wire.run(polite, client) == 0

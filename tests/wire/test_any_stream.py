@@ -36,7 +36,9 @@ DELTAS = table(
     tool_calls=st.lists(CALLS, max_size=2),
     function_call=FUNCTIONS,
 )
-CHOICES = table(index=st.just(0), delta=DELTAS, finish_reason=st.sampled_from(["stop", "tool_calls", "length"]))
+CHOICES = table(
+    index=st.just(0), delta=DELTAS, finish_reason=st.sampled_from(["stop", "tool_calls", "length"])
+)
 CHAT = table(
     id=st.just("c"),
     choices=st.lists(CHOICES, max_size=1),

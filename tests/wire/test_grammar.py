@@ -35,6 +35,10 @@ END = LAST + STOP
         pytest.param(START + END, id="empty"),
         pytest.param(START + OPEN + DELTA + ERROR, id="broken-in-a-block"),
         pytest.param(ERROR, id="only-an-error"),
+        pytest.param(
+            START + OPEN.replace(b'"text"', b'"brand_new"') + DELTA + CLOSE + END,
+            id="any-delta-in-a-new-block",
+        ),
     ],
 )
 def test_correct_messages_streams(stream: bytes) -> None:

@@ -10,6 +10,7 @@ from attrs import frozen
 from coderouter_core.model import Dialect, StreamEvent
 from coderouter_core.wire import codec
 from coderouter_core.wire.codec import Lane
+from coderouter_core.wire.grammar import problems
 from coderouter_core.wire.lanes import TranslatingLane
 from coderouter_core.wire.sse import write
 
@@ -148,7 +149,7 @@ def test_garbage_and_what_follows_is_kept_back(way: Way) -> None:
 @LANES
 def test_an_error_and_what_follows_is_kept_back(way: Way) -> None:
     lane, clean = way.make(), way.make()
-    out = lane.feed(way.begin + way.delta + way.error + way.delta) + lane.close()
+    out = lane.feed(way.begin + way.delta + way.error + way.delta + way.delta[:-2]) + lane.close()
 
     assert lane.fault is not None
     assert (lane.fault.message, out) == ("busy", clean.feed(way.begin + way.delta))
@@ -202,6 +203,23 @@ def test_a_frame_over_all_bounds_is_garbage(way: Way) -> None:
 
     assert lane.fault is not None
     assert (lane.fault.code, lane.feed(way.delta)) == ("garbage", b"")
+
+
+@pytest.mark.parametrize(
+    "make", [MESSAGES.relay, lambda: filtered(Dialect.MESSAGES, Watch())], ids=["relay", "filtered"]
+)
+@pytest.mark.parametrize(
+    ("sent", "passed"),
+    [
+        pytest.param(b'data: {"type":"ping"}\n\n', b'event: ping\ndata: {"type":"ping"}\n\n', id="no-name"),
+        pytest.param(
+            b'data: {"type":"x"}\nevent: x\n\n', b'data: {"type":"x"}\nevent: x\n\n', id="name-behind"
+        ),
+        pytest.param(b'data: {"type":"a b"}\n\n', b'data: {"type":"a b"}\n\n', id="no-name-to-be-had"),
+    ],
+)
+def test_frames_without_a_name_get_it(make: Callable[[], Lane], sent: bytes, passed: bytes) -> None:
+    assert make().feed(sent) == passed
 
 
 @pytest.mark.parametrize(
@@ -281,6 +299,16 @@ def test_what_is_not_a_chunk_is_garbage(data: bytes, client: Dialect | None) -> 
     assert lane.fault.code == "garbage"
 
 
+@pytest.mark.parametrize("data", [b"[1]", b"7", b"{not json", b"\xff"], ids=str)
+@pytest.mark.parametrize("client", [None, Dialect.CHAT], ids=["relay", "translated"])
+def test_what_is_not_an_event_is_garbage(data: bytes, client: Dialect | None) -> None:
+    lane = MESSAGES.relay() if client is None else to(client, Dialect.MESSAGES)
+    lane.feed(START + write(data, "content_block_delta"))
+
+    assert lane.fault is not None
+    assert lane.fault.code == "garbage"
+
+
 @pytest.mark.parametrize(
     ("frame", "content"),
     [
@@ -327,6 +355,13 @@ def test_what_counts_as_content_in_a_messages_stream(block: bytes, content: bool
     assert lane.content is content
 
 
+def test_content_that_was_seen_is_not_forgotten() -> None:
+    lane = MESSAGES.relay()
+    lane.feed(BEGIN + DELTA + CLOSE + OPEN.replace(b'"index":0', b'"index":1'))
+
+    assert lane.content
+
+
 class Shout:
     """Upper case for every text; holds the last letter back until the end."""
 
@@ -358,7 +393,16 @@ def filtered(dialect: Dialect, *filters: Shout | Watch, include_usage: bool = Tr
     ],
 )
 def test_frames_that_filters_leave_alone_pass_as_they_came(dialect: Dialect, stream: bytes) -> None:
-    assert filtered(dialect, Watch(), Watch()).feed(stream) == stream
+    unlike_ours = stream.replace(b"data: {", b'data: { "brand_new": 1, ')
+
+    assert filtered(dialect, Watch(), Watch()).feed(unlike_ours) == unlike_ours
+
+
+def test_a_text_about_the_end_mark_is_not_the_end() -> None:
+    lane = filtered(Dialect.CHAT, Watch())
+    lane.feed(ROLE + CHUNK.replace(b'"hi"', b'"[DONE]"'))
+
+    assert lane.feed(CHUNK) == CHUNK
 
 
 def test_text_that_a_filter_held_back_comes_before_the_finish() -> None:
@@ -419,6 +463,15 @@ def test_a_block_that_events_cannot_hold_passes_and_is_numbered_anew() -> None:
     out = lane.feed(BEGIN + DELTA + CLOSE + foreign + LAST + STOP)
 
     assert b'"index":2,"content_block":' + REDACTED in out
+
+
+def test_a_foreign_block_that_was_not_closed_is_closed_before_the_end() -> None:
+    foreign = write(
+        b'{"type":"content_block_start","index":0,"content_block":' + REDACTED + b"}", "content_block_start"
+    )
+    out = filtered(Dialect.MESSAGES, Watch()).feed(START + foreign + LAST + STOP)
+
+    assert problems(Dialect.MESSAGES, out) == []
 
 
 def test_citations_keep_their_place_when_blocks_are_numbered_anew() -> None:

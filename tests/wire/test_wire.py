@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coderouter_core.model import Dialect
-from coderouter_core.wire import codec, is_ours, translate
+from coderouter_core.wire import codec, translate
 
 
 @pytest.mark.parametrize("dialect", [Dialect.MESSAGES, Dialect.CHAT])
@@ -21,10 +21,3 @@ def test_a_dialect_that_is_not_spoken_is_named() -> None:
 def test_a_request_is_not_translated_to_a_dialect_that_is_not_spoken() -> None:
     with pytest.raises(LookupError, match="from 'chat' to 'responses'"):
         translate({"messages": []}, Dialect.CHAT, Dialect.RESPONSES)
-
-
-@pytest.mark.parametrize(
-    ("signature", "ours"), [("coderouter:unsigned", True), ("EqQBCgIYAhIM", False), ("", False)]
-)
-def test_our_signatures_are_told_from_a_providers(signature: str, ours: bool) -> None:
-    assert is_ours(signature) is ours

@@ -137,6 +137,10 @@ def test_usage_is_whole_numbers_where_nothing_was_reported() -> None:
     assert numbers == [0] * 8
 
 
+def test_an_answer_that_ended_properly_without_a_reason_is_an_end_of_turn() -> None:
+    assert data(written(Dialect.MESSAGES))[-2]["delta"]["stop_reason"] == "end_turn"
+
+
 def test_the_stop_sequence_is_told() -> None:
     stop = StreamEvent("stop", reason="stop_sequence", stop_sequence="END")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -79,7 +80,7 @@ class Registry:
         With `kinds`, those of the installed adapters, a user's rule of another kind is a mistake.
         Raises `ConfigError` with everything that is wrong with the user's file.
         """
-        bundled = _read(BUNDLED, None)
+        bundled = _bundled()
         if user_file is None or not user_file.exists():
             return cls(bundled.rules, bundled.kinds)
         user = _read(user_file, kinds)
@@ -113,6 +114,12 @@ def effective(provider: Provider, registry: Registry) -> Capabilities:
     }
     unsaid = {name: value for name, value in answers.items() if getattr(said, name) is None}
     return evolve(said, **unsaid)
+
+
+@functools.cache
+def _bundled() -> RegistryFile:
+    """The package's own file, which does not change while a process lives."""
+    return _read(BUNDLED, None)
 
 
 def _read(path: Path, kinds: Collection[str] | None) -> RegistryFile:

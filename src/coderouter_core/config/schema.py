@@ -24,7 +24,7 @@ JSON_INTEGERS = (-(2**63), 2**64 - 1)
 
 def check_name(_instance: Any, _attribute: Any, value: str) -> None:
     """A name stands in headers, logs and metrics."""
-    if not value.strip():
+    if not value:
         raise ValueError("must not be empty")
     if value != value.strip() or not value.isprintable():
         raise ValueError(f"must be one line without spaces round it, not {quote(value)}")

@@ -87,10 +87,6 @@ class Book:
                 self._filling.holds[hold.token] = hold
                 self._count()
 
-    def holds(self, token: str) -> bool:
-        """Whether `token` is held here."""
-        return token in self._held
-
     def release(self, token: str) -> None:
         """Let go of what is held by `token`, in the store too, in one transaction with what was added before."""
         self._held.pop(token, None)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
 
 from coderouter_core.ledger.batch import Batch
 from coderouter_core.ledger.book import Book
 from coderouter_core.ledger.failures import Failures
 from coderouter_core.ledger.folders import make_folder
-from coderouter_core.ledger.hold import Ask
+from coderouter_core.ledger.hold import Ask, answer
 from coderouter_core.ledger.journal import Journal
 from coderouter_core.ledger.owners import Owners
 from coderouter_core.ledger.store import Store
@@ -37,7 +35,6 @@ class Carrier:
         store: Store,
         failures: Failures,
         clock: Clock,
-        answered: Callable[[Ask, bool | None], None],
     ) -> None:
         self._book = book
         self._journal = journal
@@ -45,7 +42,6 @@ class Carrier:
         self._store = store
         self._failures = failures
         self._clock = clock
-        self._answered = answered
         self._asks: deque[Ask] = deque()
         self._wake = threading.Event()
         self._stopping = False
@@ -81,7 +77,9 @@ class Carrier:
 
     def _round(self) -> bool:
         """Carry what waits, decide what is asked, learn what is new; False when the store does not work."""
-        asks = [self._asks.popleft() for _ in range(len(self._asks))]
+        waiting = [self._asks.popleft() for _ in range(len(self._asks))]
+        # Who left before this is not asked for; who leaves later has a release in this batch or a later one.
+        asks = [ask for ask in waiting if not ask.answer.done()]
         self._keep_journal()
         try:
             self._carry(asks)
@@ -91,7 +89,8 @@ class Carrier:
                 "store",
                 f"ledger: {self._store.path}: {error}: what is recorded waits in memory, totals are the last known",
             )
-            self._answer(asks, [None] * len(asks))
+            for ask in asks:
+                answer(ask, None)
             return False
         self._failures.worked("store")
         return True
@@ -123,13 +122,8 @@ class Carrier:
             self._journal.carried(batch.seq)
             # What could not be written to the journal is in the store now.
             self._failures.worked("journal")
-        self._answer(asks, answers)
-
-    def _answer(self, asks: Sequence[Ask], answers: Sequence[bool | None]) -> None:
-        for ask, answer in zip(asks, answers, strict=True):
-            # The loop may be closed: then nobody waits any more, and the hold ends with this process.
-            with contextlib.suppress(RuntimeError):
-                ask.answer.get_loop().call_soon_threadsafe(self._answered, ask, answer)
+        for ask, admitted in zip(asks, answers, strict=True):
+            answer(ask, admitted)
 
     def _keep_journal(self) -> None:
         """Have the own lock and a journal where others look for them, and room in it."""

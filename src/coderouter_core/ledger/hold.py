@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import Collection, Iterable
 
@@ -26,6 +27,13 @@ class Ask:
     answer: asyncio.Future[bool | None]
 
 
+def answer(ask: Ask, admitted: bool | None) -> None:
+    """Tell who asked, in its loop, from any thread."""
+    # The loop may be closed: then nobody waits any more, and the hold ends with this process.
+    with contextlib.suppress(RuntimeError):
+        ask.answer.get_loop().call_soon_threadsafe(_settle, ask.answer, admitted)
+
+
 def admit(db: sqlite3.Connection, asks: Iterable[Ask], owner: str, released: Collection[str]) -> list[bool]:
     """Which of `asks` are admitted, in order: each while its counter and all that is held of it is below its cap.
 
@@ -45,3 +53,8 @@ def admit(db: sqlite3.Connection, asks: Iterable[Ask], owner: str, released: Col
             spent[counter] += ask.hold.amount
     put_holds(db, holds, owner)
     return answers
+
+
+def _settle(answer: asyncio.Future[bool | None], admitted: bool | None) -> None:
+    if not answer.done():
+        answer.set_result(admitted)

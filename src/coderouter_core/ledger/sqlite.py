@@ -74,9 +74,7 @@ class SqliteLedger:
         self._journal = Journal(self._owners.folder, self._owners.name)
         self._book = Book(self._journal, self._failures)
         self._store = Store(path, self._owners, clock, self._failures.tell, retention_months)
-        self._carrier = Carrier(
-            self._book, self._journal, self._owners, self._store, self._failures, clock, self._answered
-        )
+        self._carrier = Carrier(self._book, self._journal, self._owners, self._store, self._failures, clock)
         self._numbers = itertools.count(1)
 
     async def open(self) -> None:
@@ -178,13 +176,6 @@ class SqliteLedger:
         except asyncio.CancelledError:
             self._book.release(hold.token)
             raise
-
-    def _answered(self, ask: Ask, admitted: bool | None) -> None:
-        """In the loop: give the answer to who asked, or let go of what nobody waits for any more."""
-        if not ask.answer.done():
-            ask.answer.set_result(admitted)
-        elif admitted and not self._book.holds(ask.hold.token):
-            self._book.release(ask.hold.token)
 
     def _open(self) -> None:
         try:

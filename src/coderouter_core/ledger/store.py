@@ -48,7 +48,7 @@ class Store:
     ) -> None:
         self.path = path
         self._kept_s = retention_months * MONTH_S
-        self._owners = owners
+        self.owners = owners
         self._clock = clock
         self._tell = tell
         self._db: sqlite3.Connection | None = None
@@ -75,15 +75,15 @@ class Store:
         """
         self.close()
         make_folder(self.path.parent)
-        make_folder(self._owners.folder)
-        with gate(self._owners.folder / "open.gate"):
+        make_folder(self.owners.folder)
+        with gate(self.owners.folder / "open.gate"):
             self._db = self._connect()
             self._file = os.stat(self.path)
         self._seen, self._suspect, self._opened = 0, False, True
         with self._writing() as (db, _):
             seed(db, totals.items(), self._now())
-            db.execute("INSERT OR IGNORE INTO owners VALUES (?, ?)", (self._owners.name, 0))
-            known = db.execute("SELECT seq FROM owners WHERE owner = ?", (self._owners.name,)).fetchone()
+            db.execute("INSERT OR IGNORE INTO owners VALUES (?, ?)", (self.owners.name, 0))
+            known = db.execute("SELECT seq FROM owners WHERE owner = ?", (self.owners.name,)).fetchone()
             self._seq = max(self._seq, known[0])
         self.sweep()
 
@@ -94,8 +94,8 @@ class Store:
                 # What a dead process spent stands in its journal only, until somebody carries it.
                 self._recover(db, registered(db), left)
             if batch is not None and batch.seq > self._seq:
-                carry(db, batch, self._owners.name, self._now())
-            admitted = admit(db, asks, self._owners.name, batch.released if batch is not None else ())
+                carry(db, batch, self.owners.name, self._now())
+            admitted = admit(db, asks, self.owners.name, batch.released if batch is not None else ())
             news = self._news(db)
         self._seen = news.version
         if batch is not None:
@@ -111,13 +111,13 @@ class Store:
     def sweep(self) -> None:
         """Take over what dead processes left, and drop what is older than it is kept."""
         with self._writing() as (db, left):
-            self._recover(db, {*registered(db), *self._owners.listed()}, left)
+            self._recover(db, {*registered(db), *self.owners.listed()}, left)
             prune(db, self._now(), self._kept_s)
 
     def finish(self) -> None:
         """The last transaction of this process: nothing of it stays in flight."""
         with self._writing() as (db, _):
-            settle_dead(db, self._owners.name)
+            settle_dead(db, self.owners.name)
 
     def close(self, error: BaseException | None = None) -> None:
         """Let go of the connection, because of `error` perhaps: a damaged file is looked through when it is next opened."""
@@ -159,7 +159,7 @@ class Store:
 
     def _recover(self, db: sqlite3.Connection, names: Iterable[str], left: list[Seized]) -> None:
         for name in names:
-            if name != self._owners.name and (seized := self._owners.seize(name)) is not None:
+            if name != self.owners.name and (seized := self.owners.seize(name)) is not None:
                 left.append(seized)
                 try:
                     recover(db, seized, self._now())
@@ -174,7 +174,7 @@ class Store:
             return News(version, {}, ())
         now = self._now()
         counters = dict(db.execute(_NEWS, (self._seen,)))
-        marks = db.execute(_MARKED, (self._seen, self._owners.name, now)).fetchall()
+        marks = db.execute(_MARKED, (self._seen, self.owners.name, now)).fetchall()
         # No mark lasts longer than it was meant to, whatever the clocks of two processes say.
         return News(version, counters, [(key, min(until - now, ttl)) for key, until, ttl in marks])
 

@@ -30,7 +30,10 @@ class Asked:
 
     @property
     def reasons(self) -> dict[str, str]:
-        """Provider and reason of each rejection; several reasons of one are joined by ``; ``."""
+        """Provider and reason of each rejection; several reasons of one are joined by ``; ``.
+
+        The core's own gates are told by the name of their event: ``skip-paid-provider``, ``skip-missing-key``.
+        """
         found: dict[str, str] = {}
         for event in self.events:
             if _is_rejection(event):

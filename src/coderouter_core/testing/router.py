@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from importlib.metadata import entry_points
 from typing import Any
 
+from coderouter_core.capabilities import Registry
 from coderouter_core.config import parse
 from coderouter_core.model import Clock, Config, Ledger, Option
 from coderouter_core.plugins import GROUP
@@ -65,6 +66,7 @@ def make_router(
             named,
             clock=clock,
             ledger=ledger,
+            registry=Registry.load(None),
             sinks=[recorder.saw],
         )
         router = ServedRouter(core, upstreams, recorder)

@@ -69,12 +69,15 @@ async def first_to_accept(addresses: Sequence[Address]) -> socket.socket:
     """
     loop = asyncio.get_running_loop()
     errors: list[OSError] = []
+    tasks: list[asyncio.Task[socket.socket]] = []
     trying: set[asyncio.Task[socket.socket]] = set()
+    winner: asyncio.Task[socket.socket] | None = None
     waiting = list(addresses)
     try:
         while waiting or trying:
             if waiting:
-                trying.add(loop.create_task(_socket_to(loop, waiting.pop(0))))
+                tasks.append(loop.create_task(_socket_to(loop, waiting.pop(0))))
+                trying.add(tasks[-1])
             done, trying = await asyncio.wait(
                 trying,
                 timeout=STAGGER_S if waiting else None,
@@ -83,7 +86,7 @@ async def first_to_accept(addresses: Sequence[Address]) -> socket.socket:
             for task in done:
                 error = task.exception()
                 if error is None:
-                    trying |= done - {task}
+                    winner = task
                     return task.result()
                 if not isinstance(error, OSError):
                     raise error
@@ -91,9 +94,10 @@ async def first_to_accept(addresses: Sequence[Address]) -> socket.socket:
         # The one that says most: a machine that refuses is there, whatever another route says.
         raise next((error for error in errors if isinstance(error, ConnectionRefusedError)), errors[0])
     finally:
-        for task in trying:
-            task.add_done_callback(_discard)
-            task.cancel()
+        for task in tasks:
+            if task is not winner:
+                task.cancel()
+                task.add_done_callback(_discard)
 
 
 async def _socket_to(loop: asyncio.AbstractEventLoop, address: Address) -> socket.socket:

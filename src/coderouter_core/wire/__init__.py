@@ -8,7 +8,7 @@ from coderouter_core.wire.chat import CODEC as CHAT
 from coderouter_core.wire.codec import Codec
 from coderouter_core.wire.messages import CODEC as MESSAGES
 from coderouter_core.wire.overflow import too_long
-from coderouter_core.wire.signature import is_ours
+from coderouter_core.wire.signature import is_ours, without_our_thinking
 
 _CODECS: dict[Dialect, Codec] = {Dialect.MESSAGES: MESSAGES, Dialect.CHAT: CHAT}
 
@@ -21,4 +21,4 @@ def codec(dialect: Dialect) -> Codec:
     return found
 
 
-__all__ = ["Translated", "codec", "is_ours", "too_long", "translate"]
+__all__ = ["Translated", "codec", "is_ours", "too_long", "translate", "without_our_thinking"]

@@ -29,8 +29,9 @@ class Reader(Protocol):
     def read(self, frame: bytes) -> Sequence[StreamEvent]:
         """The events of one whole SSE frame (`frame` ends with its blank line).
 
-        An event carries `frame` where the frame can stand for it; what was held back from earlier frames carries none,
-        and a frame of which all is held gives no events. ``usage`` events are running totals. A frame that means nothing gives one ``other`` or ``ping`` event.
+        An event carries `frame` where the frame can stand for it; what was held back from earlier frames carries
+        none. A frame of which all is held gives no events, nor does a bad one after the proper end. ``usage``
+        events are running totals. A frame that means nothing gives one ``other`` or ``ping`` event.
         A frame that is not what the dialect allows gives one ``error`` event of kind ``api_error``
         whose `fault.code` is ``garbage``; an error of the upstream gives one ``error`` event.
         """

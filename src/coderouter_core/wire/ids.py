@@ -22,3 +22,16 @@ def message_id(identity: str) -> str:
 def completion_id(identity: str) -> str:
     """The id of a Chat Completions answer."""
     return identity if identity.startswith("chatcmpl-") else f"chatcmpl-{identity or token_hex(12)}"
+
+
+class UniqueIds:
+    """The ids of one answer's tool calls: what the upstream said, where nobody had it before."""
+
+    def __init__(self, mint: Mint = call_id) -> None:
+        self._mint = mint
+        self._taken: set[str] = set()
+
+    def of(self, said: str) -> str:
+        identity = said if said and said not in self._taken else self._mint()
+        self._taken.add(identity)
+        return identity

@@ -78,10 +78,7 @@ class FrameLane(ABC):
 
 
 class RelayLane(FrameLane):
-    """Passes the frames of one dialect on as they came, and looks at each.
-
-    A dialect's own lane says in `_passes` what a frame means and whether it travels.
-    """
+    """Passes the frames of one dialect on as they came, and looks at each in `_frame`."""
 
     def __init__(self, fail: Callable[[Fault, str], bytes]) -> None:
         super().__init__()
@@ -90,18 +87,11 @@ class RelayLane(FrameLane):
     def fail(self, fault: Fault, request_id: str) -> bytes:
         return self._fail(fault, request_id)
 
-    def _frame(self, frame: bytes) -> bytes:
-        return frame if self._passes(frame) else b""
-
-    def _broken(self, fault: Fault) -> bool:
-        """Note that a frame is bad, unless the answer is over anyway."""
+    def _broken(self, fault: Fault) -> bytes:
+        """Note that a frame is bad, unless the answer is over anyway; nothing of it travels."""
         if not self.stopped:
             self.fault = fault
-        return False
-
-    @abstractmethod
-    def _passes(self, frame: bytes) -> bool:
-        """Look at a frame; whether it travels."""
+        return b""
 
 
 class TranslatingLane(FrameLane):

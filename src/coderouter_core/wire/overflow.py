@@ -61,8 +61,8 @@ _ANSWER_TOO_LONG = re.compile(r"max(?:_completion)?_tokens\W.{0,40}is too large"
 #: Statuses that say something else, whatever their words.
 _OTHERS = frozenset({401, 402, 403, 404, 429})
 
-#: Words by which Anthropic clients know an overflow without `TOKEN`.
-_KNOWN = ("prompt is too long", "exceeds the available context size", TOKEN)
+#: The words of Anthropic's own API. Clients of every age know an overflow by them, newer ones by `TOKEN` too.
+WORDS = "prompt is too long"
 
 
 def says_too_long(status: int, names: tuple[str, ...], message: str) -> bool:
@@ -77,12 +77,18 @@ def says_too_long(status: int, names: tuple[str, ...], message: str) -> bool:
 def too_long(message: str, **extra: int) -> Fault:
     """Our own refusal of a prompt that fits nowhere, in words that every client knows how to act upon."""
     return Fault(
-        400, "invalid_request_error", f"{TOKEN}: {message}", code=CODE, extra=extra, should_retry=False
+        400,
+        "invalid_request_error",
+        f"{WORDS}: {message} ({TOKEN})",
+        code=CODE,
+        extra=extra,
+        should_retry=False,
     )
 
 
 def for_anthropic_clients(fault: Fault) -> str:
-    """The fault's message; words that such clients do not know for an overflow get `TOKEN` behind them."""
-    if fault.code != CODE or any(word in fault.message.lower() for word in _KNOWN):
+    """The fault's message; where an overflow is told in other words than clients know, those stand around it."""
+    known = fault.message.lower()
+    if fault.code != CODE or WORDS in known or TOKEN in known:
         return fault.message
-    return f"{fault.message} ({TOKEN})"
+    return f"{WORDS}: {fault.message} ({TOKEN})"

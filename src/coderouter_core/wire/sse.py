@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 #: A frame may be this large, in bytes; base64 images in tool results are the largest seen.
 MOST_FRAME = 16 * 1024 * 1024
@@ -115,6 +116,13 @@ def fields(frame: bytes) -> tuple[str, bytes]:
         elif name == b"event":
             event = value.decode("utf-8", "replace")
     return event, b"\n".join(pieces)
+
+
+def named(frame: bytes, event: Any) -> bytes:
+    """`frame` with an ``event:`` line, where it has none and `event` can stand in one."""
+    if not isinstance(event, str) or not event.isidentifier() or fields(frame)[0]:
+        return frame
+    return f"event: {event}\n".encode() + frame
 
 
 def write(data: bytes, event: str = "") -> bytes:

@@ -8,6 +8,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coderouter_core.errors import RequestError
 from coderouter_core.model import Dialect
 from coderouter_core.wire import codec, translate
 
@@ -147,6 +148,70 @@ def texts(value: Any) -> list[str]:
         return []
     own = [value[key] for key in ("text", "content") if isinstance(value.get(key), str)]
     return [*own, *texts(value.get("content"))]
+
+
+KEYS = (
+    *("role", "content", "type", "text", "source", "name", "id", "function", "tool_calls", "image_url"),
+    *("input", "arguments", "tool_use_id", "tool_call_id", "url", "parameters", "input_schema"),
+)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-1, 9)
+    | st.sampled_from(["", "user", "assistant", "tool", "text", "a"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(KEYS),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=16,
+)
+KINDS = st.sampled_from(
+    ["text", "image", "tool_use", "tool_result", "document", "search_result", "image_url", "file"]
+)
+ODD_BLOCKS = st.builds(
+    lambda kind, rest: {**(rest if isinstance(rest, dict) else {}), "type": kind}, KINDS, VALUES
+)
+ODD_TURNS = st.lists(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["user", "assistant", "system"])},
+        optional={
+            "content": st.lists(ODD_BLOCKS, max_size=3),
+            "tool_calls": st.lists(st.dictionaries(st.sampled_from(["id", "function"]), VALUES), max_size=2),
+            "function_call": VALUES,
+        },
+    ),
+    min_size=1,
+    max_size=4,
+)
+ODD_FIELDS = (
+    "system",
+    "tools",
+    "tool_choice",
+    "functions",
+    "function_call",
+    "stop",
+    "thinking",
+    "output_config",
+)
+ODD_BODIES = st.fixed_dictionaries(
+    {"messages": ODD_TURNS, "max_tokens": st.just(9)}, optional=dict.fromkeys(ODD_FIELDS, VALUES)
+)
+
+
+@given(ODD_BODIES, st.sampled_from(["chat", "messages"]))
+def test_whatever_passes_the_check_translates(body: dict[str, Any], dialect: str) -> None:
+    source = Dialect(dialect)
+    target = Dialect.CHAT if source is Dialect.MESSAGES else Dialect.MESSAGES
+    try:
+        codec(source).check(body)
+    except RequestError:
+        return
+
+    assert translate(body, source, target, effort=True, reasoning=True).body["messages"]
 
 
 def test_the_same_dialect_on_both_sides_loses_only_our_own_key() -> None:

@@ -100,6 +100,21 @@ def calls(*entries: Entry) -> list[tuple[str, str, str]]:
             [entry({"a": 1}, index=0, identity="i", name="f")], [("i", "f", '{"a":1}')], id="object"
         ),
         pytest.param([entry(None, index=0, identity="i", name="f")], [("i", "f", "")], id="null"),
+        pytest.param(
+            [entry("{}", index=0, identity="i", name="f"), entry("\n", index=0), entry("", identity="i")],
+            [("i", "f", "{}\n")],
+            id="nothing-more-to-say",
+        ),
+        pytest.param(
+            [
+                entry('{"a"', identity="i", name="f"),
+                entry("{", identity="j", name="g"),
+                entry(":1}", identity="i"),
+                entry("}", identity="j"),
+            ],
+            [("i", "f", '{"a":1}'), ("j", "g", "{}")],
+            id="told-apart-by-id-alone",
+        ),
         pytest.param([entry("{}", index=0, identity="i")], [], id="never-named"),
         pytest.param(
             [entry('{"a"', index=0, identity="i"), entry(":1}", index=0, name="f")],
@@ -146,6 +161,17 @@ def test_what_a_later_call_held_leaves_as_soon_as_the_earlier_ends() -> None:
 
     events = these.call(entry("{", index=2, identity="k", name="h"), FRAME)
     assert [event.text for event in events] == ["", "", '{"held"']
+
+
+def test_a_call_that_has_no_name_yet_waits_for_it() -> None:
+    these = blocks()
+    these.call(entry("{", index=0, identity="i", name="f"), FRAME)
+    these.call(entry('{"held"', index=1, identity="j"), FRAME)
+    these.call(entry("}", index=0), FRAME)
+    these.call(entry("{", index=2, identity="k", name="h"), FRAME)
+
+    events = these.call(entry("", index=1, name="g"), FRAME)
+    assert [(event.name, event.text) for event in events] == [("g", ""), ("", '{"held"')]
 
 
 def test_what_was_held_carries_no_frame() -> None:

@@ -87,8 +87,15 @@ def test_what_is_no_answer_is_an_error(body: dict[str, Any], code: str | None) -
 
 
 def test_nonsense_among_the_blocks_is_left_out() -> None:
-    body = message({"type": "text", "text": None}, {"type": "tool_use"}, {})
+    body = message({"type": "text", "text": None}, {"type": "text", "text": "a"})
     body["content"] += [None, "x"]
 
-    kinds = [block.get("type") for block in MESSAGES.fold(MESSAGES.events(body))["content"]]
-    assert kinds == ["tool_use", None]
+    assert MESSAGES.fold(MESSAGES.events(body))["content"] == [{"type": "text", "text": "a"}]
+
+
+def test_calls_without_an_id_of_their_own_get_one() -> None:
+    use = {"type": "tool_use", "id": "x", "name": "f", "input": {}}
+    body = message(use, use, {**use, "id": None})
+
+    ids = [block["id"] for block in MESSAGES.fold(MESSAGES.events(body))["content"]]
+    assert (ids[0], len(set(ids)), all(ids)) == ("x", 3, True)

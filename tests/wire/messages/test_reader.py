@@ -62,8 +62,9 @@ def test_a_text_is_a_block_with_deltas() -> None:
     ]
 
 
-def test_text_in_the_start_of_a_block_is_read() -> None:
-    assert told(read(block(0, type="text", text="hi"))) == ["block_start:", "delta:hi"]
+@pytest.mark.parametrize("kind", ["text", "thinking"])
+def test_text_in_the_start_of_a_block_is_read(kind: str) -> None:
+    assert told(read(block(0, type=kind, **{kind: "hi"}))) == ["block_start:", "delta:hi"]
 
 
 def test_a_tool_block_without_input_is_read() -> None:
@@ -77,6 +78,22 @@ def test_a_tool_block_without_input_is_read() -> None:
 
 def test_input_in_the_start_of_a_tool_block_is_read() -> None:
     assert told(read(block(0, type="tool_use", id="x", name="f", input={"a": 1})))[1] == 'delta:{"a":1}'
+
+
+def test_a_call_that_names_no_tool_gives_no_events() -> None:
+    assert {event.kind for event in read(block(0, type="tool_use", id="x"), close(0))} == {"other"}
+
+
+def test_calls_without_an_id_of_their_own_get_one() -> None:
+    events = read(
+        *(
+            block(at, type="tool_use", name="f", **more)
+            for at, more in enumerate(({"id": "x"}, {"id": "x"}, {}))
+        )
+    )
+
+    ids = [event.id for event in events if event.kind == "block_start"]
+    assert (ids[0], len(set(ids)), all(ids)) == ("x", 3, True)
 
 
 def test_the_signature_stands_at_the_end_of_its_block() -> None:
@@ -190,6 +207,14 @@ def test_a_frame_that_counts_its_block_otherwise_cannot_stand_for_its_event() ->
     [event] = read(block(5, type="text", text=""))
 
     assert event.frame is None
+
+
+@pytest.mark.parametrize("data", [b"{not json", b"[1]", b"7", b'"text"', b"\xff"], ids=str)
+def test_what_is_no_event_is_garbage(data: bytes) -> None:
+    [event] = codec(Dialect.MESSAGES).reader().read(write(data))
+
+    assert event.fault is not None
+    assert (event.kind, event.fault.code) == ("error", "garbage")
 
 
 def test_an_error_event_carries_the_upstreams_words() -> None:

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from coderouter_core.wire.bodies.losses import Losses
-from coderouter_core.wire.bodies.to_chat_turns import TurnsToChat, plain
-from coderouter_core.wire.lenient import count, table
+from coderouter_core.wire.bodies.to_chat_turns import TurnsToChat
+from coderouter_core.wire.lenient import count, string, table
 
 _SAME = ("model", "max_tokens", "temperature", "top_p")
 _OURS = ("profile", "anthropic_beta")
@@ -53,28 +53,32 @@ def to_chat(body: Mapping[str, Any], losses: Losses, *, effort: bool, reasoning:
 
 
 def _system(system: Any, losses: Losses) -> list[dict[str, Any]]:
-    if isinstance(system, list) and system and plain(system[0]).startswith(_ATTRIBUTION):
+    if isinstance(system, list) and system and _text(system[0]).startswith(_ATTRIBUTION):
         system = system[1:]
     pieces = [system] if isinstance(system, str) else []
     for block in system if isinstance(system, list) else ():
         if table(block).get("type") == "text":
-            pieces.append(plain(block))
+            pieces.append(_text(block))
         else:
             losses.add("system", "a block that is not text has no place in a system prompt")
     text = "\n".join(piece for piece in pieces if piece)
     return [{"role": "system", "content": text}] if text else []
 
 
+def _text(block: Any) -> str:
+    return string(table(block).get("text"))
+
+
 def _tools(tools: Any, losses: Losses) -> list[dict[str, Any]]:
     found = []
     for tool in tools:
-        name = tool.get("name")
+        name = string(tool.get("name"))
         schema = tool.get("input_schema")
         if not isinstance(schema, dict) and tool.get("type", "custom") != "custom":
             losses.add(f"tools.{name}", f"{tool['type']} is run by Anthropic's servers or defined by them")
             continue
-        function = {"name": name, "parameters": schema or EMPTY_SCHEMA}
-        if isinstance(description := tool.get("description"), str) and description:
+        function = {"name": name, "parameters": table(schema) or EMPTY_SCHEMA}
+        if description := string(tool.get("description")):
             function["description"] = description
         found.append({"type": "function", "function": function})
         for key in sorted(tool.keys() - _TOOL - _HINTS):
@@ -84,12 +88,13 @@ def _tools(tools: Any, losses: Losses) -> list[dict[str, Any]]:
 
 
 def _choice(choice: dict[str, Any], names: set[str], losses: Losses) -> dict[str, Any]:
-    kind, out = choice.get("type"), dict[str, Any]()
-    if kind == "tool" and choice.get("name") in names:
-        out["tool_choice"] = {"type": "function", "function": {"name": choice["name"]}}
+    kind, name = string(choice.get("type")), string(choice.get("name"))
+    out: dict[str, Any] = {}
+    if kind == "tool" and name in names:
+        out["tool_choice"] = {"type": "function", "function": {"name": name}}
     elif kind in _CHOICES:
         out["tool_choice"] = _CHOICES[kind]
-    elif kind is not None:
+    elif choice:
         losses.add("tool_choice", "names a tool that chat completions cannot be given")
     if choice.get("disable_parallel_tool_use"):
         out["parallel_tool_calls"] = False

@@ -105,12 +105,9 @@ class TurnsToChat:
         """A block as parts of a message. One that has no form there leaves a note for the model."""
         kind = block.get("type")
         if kind == "image":
-            part = images.to_part(block)
-            return (
-                [part]
-                if part
-                else self._note("image", "an uploaded image is known to Anthropic's servers only")
-            )
+            if part := images.to_part(block):
+                return [part]
+            return self._note("image", "an uploaded image is known to Anthropic's servers only")
         if kind == "tool_reference":
             return [_text(f"Tool {block.get('tool_name')} is available now.")]
         if kind == "document":
@@ -120,7 +117,7 @@ class TurnsToChat:
             found = [text for inner in _blocks(block.get("content")) for text in self._texts(inner)]
             return [_text(_joined([*head, *found]))]
         if isinstance(text := block.get("text"), str):
-            return [_text(text)] if text else []
+            return [_text(text)]
         return self._note(str(kind), "has no form in chat completions")
 
     def _document(self, block: dict[str, Any]) -> list[dict[str, Any]]:
@@ -143,17 +140,12 @@ def _after_calls(messages: list[Message]) -> int:
     at = len(messages)
     while at and messages[at - 1]["role"] == "system":
         at -= 1
-    return at if at and (messages[at - 1].get("tool_calls")) else len(messages)
-
-
-def plain(block: Any) -> str:
-    """The text of a text block."""
-    text = table(block).get("text")
-    return text if isinstance(text, str) else ""
+    return at if at and messages[at - 1].get("tool_calls") else len(messages)
 
 
 def _user_message(parts: list[dict[str, Any]]) -> list[Message]:
     """Text alone is one string, which every server takes; with images it stays in parts, in order."""
+    parts = [part for part in parts if part["type"] != "text" or part["text"]]
     if not parts:
         return []
     if all(part["type"] == "text" for part in parts):

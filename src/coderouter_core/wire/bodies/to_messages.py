@@ -12,7 +12,7 @@ from typing import Any
 from coderouter_core.wire.bodies.losses import Losses
 from coderouter_core.wire.bodies.to_chat import EMPTY_SCHEMA
 from coderouter_core.wire.bodies.to_messages_turns import TurnsToMessages
-from coderouter_core.wire.lenient import table
+from coderouter_core.wire.lenient import string, table
 
 #: Messages requests must say how long an answer may be.
 MAX_TOKENS = 4096
@@ -89,9 +89,9 @@ def _tools(rest: dict[str, Any], out: dict[str, Any], losses: Losses) -> None:
 
 
 def _tool(function: dict[str, Any], losses: Losses) -> dict[str, Any]:
-    schema = function.get("parameters") or EMPTY_SCHEMA
+    schema = table(function.get("parameters")) or EMPTY_SCHEMA
     tool: dict[str, Any] = {"name": function.get("name"), "input_schema": {"type": "object", **schema}}
-    if isinstance(description := function.get("description"), str) and description:
+    if description := string(function.get("description")):
         tool["description"] = description
     if function.get("strict"):
         losses.add("tools.strict", "has no form in Messages")

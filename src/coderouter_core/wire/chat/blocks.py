@@ -9,7 +9,7 @@ import orjson
 from attrs import define, field
 
 from coderouter_core.model import Block, StreamEvent
-from coderouter_core.wire.ids import Mint, call_id
+from coderouter_core.wire.ids import Mint, UniqueIds, call_id
 from coderouter_core.wire.lenient import string
 
 #: A call that was found incomplete is looked at again when it has grown by this factor, which keeps the cost linear.
@@ -18,12 +18,18 @@ _GROWN = 1.25
 
 @define(eq=False)
 class _Part:
-    """A block that is being read. `said` is the id its upstream gave, `held` are pieces that wait for earlier blocks."""
+    """A block that is being read. `held` are pieces that wait for earlier blocks.
+
+    For a call: `number` counts it among the answer's calls, `said` is the id its upstream gave, and `odd` says
+    that its frames are not what clients of the dialect can read.
+    """
 
     block: Block
     id: str = ""
     name: str = ""
     said: str = ""
+    number: int = 0
+    odd: bool = False
     pieces: list[str] = field(factory=list)
     held: list[str] = field(factory=list)
     begun: bool = False
@@ -70,8 +76,9 @@ class Blocks:
         self.called = False
         #: Something of the present frame is held, so that its events are not all of it.
         self.holding = False
-        self._mint = mint
+        self._ids = UniqueIds(mint)
         self._count = 0
+        self._calls = 0
         self._queue: deque[_Part] = deque()
         self._by_index: dict[int, _Part] = {}
         self._by_id: dict[str, _Part] = {}
@@ -92,15 +99,13 @@ class Blocks:
         index = entry.get("index")
         part = self._meant(index, said, name)
         if part is None or _is_next(part, said, name, piece):
-            part = self._new(said, name or (part.name if part else ""))
-            if isinstance(index, int):
-                self._by_index[index] = part
-            return self._begin(part, piece, frame)
+            part = self._new(index, said, name or (part.name if part else ""))
+            return self._begin(part, piece, _standing(frame, part, entry))
         self._last = part
         part.name = part.name or name
         if _is_again(part, said, piece):
             return []
-        return self._piece(part, piece, frame)
+        return self._piece(part, piece, _standing(frame, part, entry))
 
     def whole(self) -> bool:
         """Whether every block is complete, so that nothing of the answer can be missing."""
@@ -124,13 +129,16 @@ class Blocks:
             return part
         return None if said and name else self._last
 
-    def _new(self, said: str, name: str) -> _Part:
-        identity = said if said and said not in self._by_id else self._mint()
-        part = self._last = _Part("tool_call", identity, name, said)
+    def _new(self, index: Any, said: str, name: str) -> _Part:
+        identity, number = self._ids.of(said), self._calls
+        self._calls += 1
+        part = self._last = _Part("tool_call", identity, name, said, number, odd=identity != said)
         self._by_id[said or identity] = part
+        if isinstance(index, int):
+            self._by_index[index] = part
         return part
 
-    def _begin(self, part: _Part, piece: str, frame: bytes) -> list[StreamEvent]:
+    def _begin(self, part: _Part, piece: str, frame: bytes | None) -> list[StreamEvent]:
         events: list[StreamEvent] = []
         self._queue.append(part)
         while self._queue[0] is not part and self._queue[0].complete():
@@ -190,6 +198,14 @@ def _is_again(part: _Part, said: str, piece: str) -> bool:
     if not said or said != part.said or not piece or len(piece) != part.size:
         return False
     return piece == part.arguments and part.complete()
+
+
+def _standing(frame: bytes, part: _Part, entry: dict[str, Any]) -> bytes | None:
+    """The frame, where a client of the dialect reads the same in it: calls numbered from 0, each with its id."""
+    function = entry.get("function")
+    written = isinstance(function, dict) and isinstance(function.get("arguments") or "", str)
+    part.odd = part.odd or entry.get("index") != part.number or not written
+    return None if part.odd else frame
 
 
 def _arguments(value: Any) -> str:

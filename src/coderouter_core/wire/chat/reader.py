@@ -14,7 +14,7 @@ from coderouter_core.wire.chat.blocks import Blocks
 from coderouter_core.wire.chat.relay import said_error
 from coderouter_core.wire.chat.usage import Tally
 from coderouter_core.wire.ids import Mint, call_id
-from coderouter_core.wire.lenient import table
+from coderouter_core.wire.lenient import count, table
 from coderouter_core.wire.reasons import FAILURES, stop_reason
 from coderouter_core.wire.sse import payload
 
@@ -161,7 +161,10 @@ def _first(choices: Any) -> dict[str, Any] | None:
     """The choice that is read: number 0, which servers may leave unnumbered."""
     if not isinstance(choices, list):
         return None
-    return next((item for item in choices if isinstance(item, dict) and not item.get("index")), None)
+    for choice in choices:
+        if isinstance(choice, dict) and count(choice.get("index")) == 0:
+            return choice
+    return None
 
 
 def _parts(content: Any) -> list[tuple[Block, str]]:

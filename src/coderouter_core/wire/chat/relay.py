@@ -62,13 +62,13 @@ class ChatRelay(RelayLane):
         self._finished: set[int] = set()
         self._called = False
 
-    def _passes(self, frame: bytes) -> bool:
+    def _frame(self, frame: bytes) -> bytes:
         data = payload(frame)
         if not data:
-            return True
+            return frame
         if data[:1] == b"[" and data.strip() == b"[DONE]":
             self.stopped = self.done = True
-            return True
+            return frame
         try:
             chunk = orjson.loads(data)
         except orjson.JSONDecodeError:
@@ -77,9 +77,9 @@ class ChatRelay(RelayLane):
             return self._broken(faults.garbage("a chunk of the upstream's stream is not an object"))
         if said_error(chunk, frame):
             return self._broken(faults.of_json(chunk, Dialect.CHAT))
-        return self._chunk(chunk)
+        return self._chunk(chunk, frame)
 
-    def _chunk(self, chunk: dict[str, Any]) -> bool:
+    def _chunk(self, chunk: dict[str, Any], frame: bytes) -> bytes:
         choices = chunk.get("choices") or []
         if not isinstance(choices, list):
             return self._broken(faults.garbage("the choices of a chunk are not a list"))
@@ -87,11 +87,14 @@ class ChatRelay(RelayLane):
             self.steps += 1
             self.usage = self._tally.add(usage)
         if not choices:
-            return not (usage and self._hide_usage)
+            return b"" if usage and self._hide_usage else frame
         self.steps += 1
-        return all(self._choice(choice) for choice in choices if isinstance(choice, dict))
+        for choice in choices:
+            if isinstance(choice, dict):
+                self._choice(choice)
+        return frame if self.fault is None else b""
 
-    def _choice(self, choice: dict[str, Any]) -> bool:
+    def _choice(self, choice: dict[str, Any]) -> None:
         index = count(choice.get("index"))
         self._begun.add(index)
         delta = choice.get("delta")
@@ -101,15 +104,15 @@ class ChatRelay(RelayLane):
                 self._delta(delta)
         finish = choice.get("finish_reason")
         if not isinstance(finish, str) or not finish:
-            return True
+            return
         if finish in FAILURES:
-            return self._broken(faults.finished_badly(finish, FAILURES[finish]))
+            self._broken(faults.finished_badly(finish, FAILURES[finish]))
+            return
         self._finished.add(index)
         self.stopped = self._begun <= self._finished
         if index == 0 or not self.stop_reason:
             self.stop_reason = stop_reason(finish, called=self._called)
         self.content = self.content or self.stop_reason not in QUIET
-        return True
 
     def _delta(self, delta: dict[str, Any]) -> None:
         if any(delta.get(key) for key in TEXTS):

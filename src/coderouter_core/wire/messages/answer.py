@@ -11,9 +11,9 @@ from coderouter_core.model import Dialect, StreamEvent, Usage
 from coderouter_core.model.usage import NOTHING
 from coderouter_core.wire import faults, sse
 from coderouter_core.wire.arguments import parsed
-from coderouter_core.wire.ids import message_id
+from coderouter_core.wire.ids import UniqueIds, message_id
 from coderouter_core.wire.lenient import string, table
-from coderouter_core.wire.messages.reader import BLOCKS
+from coderouter_core.wire.messages.reader import BLOCKS, block_kind
 from coderouter_core.wire.messages.usage import merged, written
 from coderouter_core.wire.messages.writer import decoded
 from coderouter_core.wire.signature import MINTED
@@ -31,8 +31,9 @@ def events(body: Mapping[str, Any]) -> list[StreamEvent]:
         return [StreamEvent("error", fault=faults.garbage("the upstream's answer has no content"))]
     usage = merged(body.get("usage"))
     out = [StreamEvent("start", id=string(body.get("id")), model=string(body.get("model")), usage=usage)]
+    ids = UniqueIds()
     for at, block in enumerate(item for item in content if isinstance(item, dict)):
-        out += _block(at, block)
+        out += _block(at, block, ids)
     reason = string(body.get("stop_reason")) or "end_turn"
     sequence = body.get("stop_sequence")
     if usage.reported:
@@ -41,14 +42,15 @@ def events(body: Mapping[str, Any]) -> list[StreamEvent]:
     return [*out, stop]
 
 
-def _block(at: int, block: dict[str, Any]) -> list[StreamEvent]:
-    kind = BLOCKS.get(string(block.get("type")))
+def _block(at: int, block: dict[str, Any], ids: UniqueIds) -> list[StreamEvent]:
+    kind = block_kind(block)
     if kind is None:
         return [
             _foreign("content_block_start", index=at, content_block=block),
             _foreign("content_block_stop", index=at),
         ]
-    start = StreamEvent("block_start", at, kind, id=string(block.get("id")), name=string(block.get("name")))
+    identity = ids.of(string(block.get("id"))) if kind == "tool_call" else ""
+    start = StreamEvent("block_start", at, kind, id=identity, name=string(block.get("name")))
     if kind == "tool_call":
         text = orjson.dumps(block.get("input") or {}).decode()
     else:

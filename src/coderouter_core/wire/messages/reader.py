@@ -10,9 +10,10 @@ import orjson
 from coderouter_core.model import Block, Dialect, Fault, StreamEvent, Usage
 from coderouter_core.model.usage import NOTHING
 from coderouter_core.wire import faults
+from coderouter_core.wire.ids import Mint, UniqueIds, call_id
 from coderouter_core.wire.lenient import string, table
 from coderouter_core.wire.messages.usage import merged
-from coderouter_core.wire.sse import fields, payload
+from coderouter_core.wire.sse import fields, named, payload
 
 BLOCKS: dict[str, Block] = {"text": "text", "thinking": "thinking", "tool_use": "tool_call"}
 #: What a delta is called, which block it belongs to, and where its text stands.
@@ -23,12 +24,21 @@ _DELTAS: dict[str, tuple[Block, str]] = {
 }
 
 
+def block_kind(block: dict[str, Any]) -> Block | None:
+    """What a block is as events; None where they cannot hold it, as a call that names no tool."""
+    kind = BLOCKS.get(string(block.get("type")))
+    return None if kind == "tool_call" and not string(block.get("name")) else kind
+
+
 class MessagesReader:
-    """Blocks of other kinds (server tools, redacted thinking) give ``other`` events, whose frames hold them."""
+    """Blocks of other kinds (server tools, redacted thinking) give ``other`` events, whose frames hold them.
+
+    `mint` makes ids for calls that came without one of their own.
+    """
 
     dialect = Dialect.MESSAGES
 
-    def __init__(self) -> None:
+    def __init__(self, mint: Mint = call_id) -> None:
         self.usage: Usage = NOTHING
         self.finished = False
         self.ended = False
@@ -37,6 +47,7 @@ class MessagesReader:
         self._at = 0
         self._signature = ""
         self._stopped = False
+        self._ids = UniqueIds(mint)
         self._read: dict[str, Callable[[dict[str, Any], bytes], list[StreamEvent]]] = {
             "message_start": self._start,
             "content_block_start": self._block_start,
@@ -58,6 +69,8 @@ class MessagesReader:
         if not isinstance(event, dict):
             return self._failed(faults.garbage("a frame of the upstream's stream is not an object"), frame)
         kind = event.get("type") or fields(frame)[0] or ("error" if event.get("error") else "")
+        if not frame.startswith(b"event:"):
+            frame = named(frame, kind)
         if kind == "error":
             return self._failed(faults.of_json(event, Dialect.MESSAGES), frame)
         read = self._read.get(kind) if isinstance(kind, str) else None
@@ -90,12 +103,14 @@ class MessagesReader:
     def _block_start(self, event: dict[str, Any], frame: bytes) -> list[StreamEvent]:
         events = self._closed(None)
         block = table(event.get("content_block"))
-        kind = BLOCKS.get(string(block.get("type")))
+        kind = block_kind(block)
         if kind is None:
             self._foreign = True
             return [*events, StreamEvent("other", frame=frame)]
-        own = self._own(event, frame)
-        events += self._opened(kind, own, string(block.get("id")), string(block.get("name")))
+        said = string(block.get("id"))
+        identity = self._ids.of(said) if kind == "tool_call" else ""
+        own = self._own(event, frame) if identity in ("", said) else None
+        events += self._opened(kind, own, identity, string(block.get("name")))
         self._signature = string(block.get("signature"))
         text = string(block.get("text") or block.get("thinking"))
         if kind == "tool_call" and block.get("input"):

@@ -14,20 +14,22 @@ from coderouter_core.wire.messages.errors import error_frames
 from coderouter_core.wire.messages.usage import merged
 from coderouter_core.wire.messages.writer import STOP
 from coderouter_core.wire.reasons import QUIET
-from coderouter_core.wire.sse import fields, payload
+from coderouter_core.wire.sse import fields, named, payload
 
 #: What counts as progress, beside the deltas of blocks.
 _STEPS = ("message_start", "content_block_start", "content_block_stop", "message_delta", "message_stop")
 
 
 class MessagesRelay(RelayLane):
+    """Frames without their ``event:`` line get one, since Anthropic's clients go by it."""
+
     def __init__(self) -> None:
         super().__init__(error_frames)
 
-    def _passes(self, frame: bytes) -> bool:
+    def _frame(self, frame: bytes) -> bytes:
         data = payload(frame)
         if not data:
-            return True
+            return frame
         try:
             event = orjson.loads(data)
         except orjson.JSONDecodeError:
@@ -35,30 +37,15 @@ class MessagesRelay(RelayLane):
         if not isinstance(event, dict):
             return self._broken(faults.garbage("a frame of the upstream's stream is not an object"))
         kind = event.get("type") or fields(frame)[0]
+        if kind == "error" or (not kind and event.get("error")):
+            return self._broken(faults.of_json(event, Dialect.MESSAGES))
         if kind == "content_block_delta":
             self.steps += 1
             self._delta(event.get("delta"))
-            return True
-        return self._other(kind, event)
-
-    def _other(self, kind: Any, event: dict[str, Any]) -> bool:
-        if kind == "ping":
-            return True
-        if kind == "error" or (not kind and event.get("error")):
-            return self._broken(faults.of_json(event, Dialect.MESSAGES))
-        self.steps += kind in _STEPS
-        if kind == "content_block_start":
-            self.content = self.content or _is_content(table(event.get("content_block")))
-        elif kind == "message_start":
-            self.usage = merged(table(event.get("message")).get("usage"), self.usage)
-        elif kind == "message_delta":
-            self.usage = merged(event.get("usage"), self.usage)
-            if isinstance(reason := table(event.get("delta")).get("stop_reason"), str):
-                self.stopped, self.stop_reason = True, reason
-                self.content = self.content or reason not in QUIET
-        elif kind == "message_stop":
-            self.stopped = self.done = True
-        return True
+        elif kind in _STEPS:
+            self.steps += 1
+            self._look(kind, event)
+        return frame if frame.startswith(b"event:") else named(frame, kind)
 
     def _delta(self, delta: Any) -> None:
         if not isinstance(delta, dict):
@@ -70,6 +57,19 @@ class MessagesRelay(RelayLane):
             text = delta.get("partial_json")
         if isinstance(text, str):
             self.size += size_of(text)
+
+    def _look(self, kind: str, event: dict[str, Any]) -> None:
+        if kind == "content_block_start":
+            self.content = self.content or _is_content(table(event.get("content_block")))
+        elif kind == "message_start":
+            self.usage = merged(table(event.get("message")).get("usage"), self.usage)
+        elif kind == "message_delta":
+            self.usage = merged(event.get("usage"), self.usage)
+            if isinstance(reason := table(event.get("delta")).get("stop_reason"), str):
+                self.stopped, self.stop_reason = True, reason
+                self.content = self.content or reason not in QUIET
+        elif kind == "message_stop":
+            self.stopped = self.done = True
 
     def _due(self) -> bytes:
         return STOP

@@ -71,13 +71,15 @@ class MessagesWriter:
         return b""
 
     def relay(self, frame: bytes, events: Sequence[StreamEvent]) -> bytes:
-        """`frame` itself where it can stand among what was written; else what `events`, all of it, become."""
+        """What `events` carry of `frame` where it can stand among what was written; else what they become."""
         if self._ended:
             return b""
-        if len(events) == 1 and events[0].kind in ("other", "ping"):
-            return frame if events[0].kind == "ping" else self._pass(frame)
-        if all(event.frame is frame for event in events) and self._adopts(events):
-            return frame
+        first = events[0]
+        if len(events) == 1 and first.kind in ("other", "ping"):
+            return first.frame or frame if first.kind == "ping" else self._pass(first.frame or frame)
+        own = first.frame
+        if own is not None and all(event.frame is own for event in events) and self._adopts(events):
+            return own
         return b"".join([self.write(event) for event in events])
 
     def close(self) -> bytes:
