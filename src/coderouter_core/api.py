@@ -84,7 +84,6 @@ __all__ = [
     "Router",
     "Rule",
     "Scope",
-    "Settings",
     "Spender",
     "StreamEvent",
     "StreamFilter",

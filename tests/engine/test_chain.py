@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coderouter_core.api import (
@@ -69,6 +69,7 @@ JUDGES = st.lists(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(JUDGES)
 def test_the_order_of_plugins_changes_nothing(judges: list[Judge]) -> None:
     named = [(f"judge-{at}", judge) for at, judge in enumerate(judges)]
@@ -81,6 +82,7 @@ def test_the_order_of_plugins_changes_nothing(judges: list[Judge]) -> None:
     assert len(orders) == 1
 
 
+@settings(deadline=None, max_examples=60)
 @given(JUDGES)
 def test_nobody_is_left_out_without_a_reason_and_an_event(judges: list[Judge]) -> None:
     chain, seen = resolved((f"judge-{at}", judge) for at, judge in enumerate(judges))
@@ -92,6 +94,7 @@ def test_nobody_is_left_out_without_a_reason_and_an_event(judges: list[Judge]) -
     assert gone == reasons == told
 
 
+@settings(deadline=None, max_examples=60)
 @given(JUDGES)
 def test_demotions_never_drop_anybody(judges: list[Judge]) -> None:
     chain, _ = resolved((f"judge-{at}", judge) for at, judge in enumerate(judges))

@@ -22,7 +22,6 @@ from coderouter_core.api import (
     Scope,
     hookimpl,
 )
-from coderouter_core.errors import ConfigError
 from coderouter_core.testing import (
     ErrorAfter,
     ErrorFirst,

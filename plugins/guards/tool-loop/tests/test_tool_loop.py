@@ -11,7 +11,7 @@ from coderouter_guard_tool_loop import HINT, Call, ToolLoopGuard, calls_backward
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coderouter_core.errors import ConfigError
+from coderouter_core.api import ConfigError
 from coderouter_core.testing import Script, ServedRouter, conformance, make_router
 
 LOOK = ("look", {"city": "Oslo", "unit": "c"})
