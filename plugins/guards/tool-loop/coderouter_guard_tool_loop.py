@@ -33,8 +33,8 @@ LONGEST_RUN = 1000
 def _fits_the_window(option: ToolLoop, _attribute: Attribute[int], threshold: int) -> None:
     if threshold > option.tool_loop_window:
         raise ValueError(
-            f"tool_loop_window must be at least tool_loop_threshold ({threshold}), not {option.tool_loop_window}:"
-            " a loop would never be seen; widen the window or lower the threshold"
+            f"must be ≤ tool_loop_window ({option.tool_loop_window}), not {threshold}:"
+            " a longer run would never be seen; widen the window or lower the threshold"
         )
 
 

@@ -258,7 +258,9 @@ class Engine:
             )
         if record.usage.reported or record.first_token_s is not None:
             self.events.emit("cache-observed", **cache_observed(record, report.request))
-        self.ledger.settle(record)
+        self.ledger.settle(
+            record if not record.error_text else evolve(record, error_text=self._quoted(record.error_text))
+        )
         self.hooks.observe_attempt(record)
 
     def price(self, provider: Provider, usage: Usage, estimated: bool = False) -> Cost:

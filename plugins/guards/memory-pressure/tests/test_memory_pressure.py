@@ -14,6 +14,7 @@ from coderouter_core.api import (
     Answer,
     Attempt,
     Call,
+    ConfigError,
     Dialect,
     Option,
     Outcome,

@@ -159,7 +159,7 @@ def test_tool_loop_threshold_and_window_are_the_profiles() -> None:
     [
         pytest.param(
             {"tool_loop_window": 2},
-            "profiles[0]: tool_loop_window must be at least tool_loop_threshold (3), not 2",
+            "profiles[0].tool_loop_threshold: must be ≤ tool_loop_window (2), not 3",
             id="window",
         ),
         pytest.param({"tool_loop_window": 51}, "tool_loop_window: must be ≤ 50, not 51", id="range"),

@@ -5,7 +5,7 @@ import pytest
 from coderouter_matcher_has_image import HasImage, HasImageMatcher
 
 from coderouter_core.api import Dialect, Request
-from coderouter_core.testing import conformance
+from coderouter_core.testing import Script, conformance, make_router
 
 IMAGE = {"type": "image", "source": {"type": "url", "url": "http://127.0.0.1/i.png"}}
 IMAGE_URL = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
@@ -64,3 +64,22 @@ def test_its_key_is_has_image() -> None:
     (option,) = HasImageMatcher().declare_options()
 
     assert [field.name for field in attrs.fields(option.cls)] == ["has_image"]
+
+
+@pytest.mark.parametrize(("dialect", "image"), [("messages", IMAGE), ("chat", IMAGE_URL)])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_has_image_routes(dialect: str, image: dict[str, Any], stream: bool) -> None:
+    router = make_router(
+        HasImageMatcher(),
+        Script(vision="vision", writing="writing"),
+        profiles=[{"name": name, "providers": [name]} for name in ("vision", "writing")],
+        default_profile="auto",
+        auto_router={"rules": [{"if": {"has_image": True}, "route_to": "vision"}]},
+    )
+
+    said = [
+        router.ask([user(*content)], dialect=dialect, stream=stream).text
+        for content in ((TEXT, image), (TEXT,))
+    ]
+
+    assert said == ["vision", "writing"]

@@ -3,7 +3,7 @@ import pytest
 from coderouter_matcher_model_pattern import LONGEST_ID, ModelPattern, ModelPatternMatcher
 
 from coderouter_core.api import Dialect, Request
-from coderouter_core.testing import conformance
+from coderouter_core.testing import Script, ServedRouter, conformance, make_router
 
 
 def asked(model: object) -> Request:
@@ -55,3 +55,37 @@ def test_its_key_is_model_pattern() -> None:
     (option,) = ModelPatternMatcher().declare_options()
 
     assert [field.name for field in attrs.fields(option.cls)] == ["model_pattern"]
+
+
+def routed(pattern: str) -> ServedRouter:
+    return make_router(
+        ModelPatternMatcher(),
+        Script(small="small", writing="writing"),
+        profiles=[{"name": name, "providers": [name]} for name in ("small", "writing")],
+        default_profile="auto",
+        auto_router={"rules": [{"if": {"model_pattern": pattern}, "route_to": "small"}]},
+    )
+
+
+@pytest.mark.parametrize("dialect", ["messages", "chat"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_model_pattern_routes(dialect: str, stream: bool) -> None:
+    router = routed("claude-.*haiku.*")
+
+    said = [
+        router.ask(model=model, dialect=dialect, stream=stream).text
+        for model in ("claude-haiku-4-5", "gpt-5")
+    ]
+
+    assert said == ["small", "writing"]
+
+
+def test_a_pattern_that_takes_for_ever_does_not_hold() -> None:
+    assert ModelPatternMatcher().match_rule(ModelPattern("(a+)+b"), asked("a" * LONGEST_ID)) is False
+
+
+def test_a_pattern_that_takes_for_ever_is_told() -> None:
+    events = routed("(a+)+b").ask(model="a" * 200).events
+
+    (fields,) = [event.fields for event in events if event.name == "model-pattern-timeout"]
+    assert fields == {"pattern": "(a+)+b", "timeout_ms": 5, "model_len": 200}
