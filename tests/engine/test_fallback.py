@@ -290,3 +290,12 @@ def test_a_refusal_is_an_answer() -> None:
     router = make_router(Script(a=Script.messages(Reply("", stop="refusal")), b="hello"))
 
     assert router.ask(stream=True).provider == "a"
+
+
+def test_an_upstreams_words_stay_out_of_the_record_where_the_operator_wants_none() -> None:
+    router = make_router(Script(only=ProviderError("canary", status=500)), log_upstream_errors="none")
+
+    asked = router.ask()
+
+    told = repr([event.fields for event in asked.events]) + repr(router.core.ledger.attempts())
+    assert "canary" not in told

@@ -244,6 +244,7 @@ class Engine:
         report.tried.append((record, dropped))
         report.usage = record.usage
         report.cost = record.cost
+        words = quoted(record.error_text, self.settings.log_upstream_errors) if record.error_text else ""
         if record.outcome in (Outcome.FAILED, Outcome.BROKEN):
             broken = record.outcome is Outcome.BROKEN
             self.events.emit(
@@ -253,14 +254,12 @@ class Engine:
                 attempt=record.number,
                 status=record.status,
                 retryable=not (isinstance(failure, UpstreamError) and is_clients_fault(failure)),
-                error=quoted(record.error_text, self.settings.log_upstream_errors),
+                error=words,
                 error_kind=record.error_kind,
             )
         if record.usage.reported or record.first_token_s is not None:
             self.events.emit("cache-observed", **cache_observed(record, report.request))
-        self.ledger.settle(
-            record if not record.error_text else evolve(record, error_text=self._quoted(record.error_text))
-        )
+        self.ledger.settle(evolve(record, error_text=words) if words != record.error_text else record)
         self.hooks.observe_attempt(record)
 
     def price(self, provider: Provider, usage: Usage, estimated: bool = False) -> Cost:
