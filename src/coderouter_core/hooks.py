@@ -96,6 +96,8 @@ class Hooks:
                 for found in reversed(caller.get_hookimpls())
             ]
         self._match = self._table["match_rule"]
+        # A condition's class belongs to one plugin: whoever judged one is asked about the others.
+        self._judges: dict[type, Implementation] = {}
         self._owners: dict[type, Implementation] = {}
         self._filter = self._table["filter_chain"]
         self._reorder = self._table["reorder_chain"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import regex  # type: ignore[import-untyped,unused-ignore]
@@ -14,6 +16,9 @@ from coderouter_core.api import Config, EventSpec, Level, Option, Request, Route
 TIMEOUT_S = 0.005
 #: A model id longer than this is nobody's.
 LONGEST_ID = 256
+#: Repeats, and what is in a pattern besides letters and sets: groups that repeat or look around, and references.
+_REPEATS = re.compile(r"[*+?{]")
+_INVOLVED = re.compile(r"\)[*+?{]|\\[1-9]|\(\?")
 
 
 def _compiles(_instance: object, _attribute: object, value: str) -> None:
@@ -32,7 +37,7 @@ class ModelPattern:
 
 class ModelPatternMatcher:
     def __init__(self) -> None:
-        self._compiled: dict[str, regex.Pattern[str]] = {}
+        self._compiled: dict[str, Callable[[str], object]] = {}
         self._router: Router | None = None
 
     @hookimpl
@@ -56,29 +61,35 @@ class ModelPatternMatcher:
         self._router = router
         for rule in config.auto_router.rules if config.auto_router is not None else ():
             if isinstance(rule.condition, ModelPattern):
-                self._pattern(rule.condition.model_pattern)
+                self._compile(rule.condition.model_pattern)
 
     @hookimpl
     def match_rule(self, condition: Any, request: Request) -> bool | None:
         if not isinstance(condition, ModelPattern):
             return None
-        if not request.model or len(request.model) > LONGEST_ID:
+        model = request.model
+        if not model or len(model) > LONGEST_ID:
             return False
+        whole = self._compiled.get(condition.model_pattern) or self._compile(condition.model_pattern)
         try:
-            found = self._pattern(condition.model_pattern).fullmatch(request.model, timeout=TIMEOUT_S)
-            return found is not None
+            return whole(model) is not None
         except TimeoutError:
             if self._router is not None:
                 self._router.emit(
                     "model-pattern-timeout",
                     pattern=condition.model_pattern[:200],
                     timeout_ms=round(TIMEOUT_S * 1000),
-                    model_len=len(request.model),
+                    model_len=len(model),
                 )
             return False
 
-    def _pattern(self, source: str) -> regex.Pattern[str]:
-        pattern = self._compiled.get(source)
-        if pattern is None:
-            pattern = self._compiled[source] = regex.compile(source)
-        return pattern
+    def _compile(self, source: str) -> Callable[[str], object]:
+        """What matches a whole id; under watch where it could take long, since a watch costs more than most ids."""
+        whole: Callable[..., object] = regex.compile(source).fullmatch
+        made = self._compiled[source] = whole if _is_quick(source) else partial(whole, timeout=TIMEOUT_S)
+        return made
+
+
+def _is_quick(source: str) -> bool:
+    """Whether a pattern tries at most every two places of an id, of which there are a few ten thousand."""
+    return len(_REPEATS.findall(source)) <= 2 and not _INVOLVED.search(source)

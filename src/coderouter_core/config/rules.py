@@ -82,7 +82,7 @@ def _bundled(
 
 
 def _made(rule_id: str, profile: str, condition: Any, owned: Owned) -> Rule:
-    return Rule(rule_id, profile, condition, owned.option.facts, owned.option.content)
+    return Rule(rule_id, profile, condition, owned.option.facts)
 
 
 def _rules(reading: Reading, raw: Any, profiles: Collection[str]) -> tuple[Rule, ...]:

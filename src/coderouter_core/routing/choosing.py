@@ -120,43 +120,38 @@ class Routing:
         if self._conversations is None or key is None:
             return await self._first(request, self._rules.rules), False
         if (kept := self._conversations.recall(key)) is not None:
-            rule = await self._kept_or_shape(request, kept)
-            return rule, rule is not None and rule.content
+            ruling = await self._kept_or_shape(request, kept)
+            return ruling, ruling.content
         rule = await self._first(request, self._rules.rules)
         if rule is not None and rule.content:
             later = self._rules.rules[self._rules.rules.index(rule) + 1 :]
             shapes = [other for other in later if not other.content]
-            held = [other.id for other in shapes if await self._holds(other, request)]
+            held = [other.id for other in shapes if await self._first(request, (other,)) is not None]
             self._conversations.keep(key, rule.id, held)
         return rule, False
 
-    async def _first(self, request: Request, rules: Sequence[Rule]) -> Rule | None:
-        for rule in rules:
-            if await self._holds(rule, request):
-                return rule
-        return None
-
-    async def _kept_or_shape(self, request: Request, kept: Kept) -> Rule | None:
+    async def _kept_or_shape(self, request: Request, kept: Kept) -> Rule:
         """The rule that the conversation keeps, unless one about the request's shape holds: one that comes before
         it, or one that comes later and did not hold when the choice was made."""
-        chosen: Rule | None = None
-        for rule in self._rules.rules:
-            if rule.content:
-                if chosen is None and rule.id == kept.rule_id:
-                    chosen = rule
-            elif (chosen is None or rule.id not in kept.held) and await self._holds(rule, request):
-                return rule
-        return chosen
+        rules = self._rules.rules
+        place = next(at for at, rule in enumerate(rules) if rule.content and rule.id == kept.rule_id)
+        shapes = [rule for rule in rules[:place] if not rule.content]
+        shapes += [rule for rule in rules[place:] if not rule.content and rule.id not in kept.held]
+        return await self._first(request, shapes) or rules[place]
 
-    async def _holds(self, rule: Rule, request: Request) -> bool:
-        if rule.facts:
-            await request.prepare(rule.facts)
-        began = time.perf_counter()
-        holds = self._hooks.match_rule(rule.condition, request)
-        if time.perf_counter() - began > SLICE_S / 2:
-            # An operator's pattern may take its time; several of them must not take it in one go.
-            await asyncio.sleep(0)
-        return holds
+    async def _first(self, request: Request, rules: Sequence[Rule]) -> Rule | None:
+        """The first of `rules` that holds."""
+        since = time.perf_counter()
+        for rule in rules:
+            if rule.facts:
+                await request.prepare(rule.facts)
+            if self._hooks.match_rule(rule.condition, request):
+                return rule
+            if time.perf_counter() - since > SLICE_S / 2:
+                # An operator's pattern may take its time; several of them must not take it in one go.
+                await asyncio.sleep(0)
+                since = time.perf_counter()
+        return None
 
 
 def _refused(message: str) -> RequestError:

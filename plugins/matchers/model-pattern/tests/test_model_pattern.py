@@ -5,6 +5,9 @@ from coderouter_matcher_model_pattern import LONGEST_ID, ModelPattern, ModelPatt
 from coderouter_core.api import Dialect, Request
 from coderouter_core.testing import Script, ServedRouter, conformance, make_router
 
+#: Tries every three places of an id, and comparisons for each.
+SLOW = r"(a*)(a*)(a*)\1\2\3[^a]"
+
 
 def asked(model: object) -> Request:
     return Request(id="r", dialect=Dialect.MESSAGES, body={"model": model}, raw=b"")
@@ -80,12 +83,21 @@ def test_model_pattern_routes(dialect: str, stream: bool) -> None:
     assert said == ["small", "writing"]
 
 
-def test_a_pattern_that_takes_for_ever_does_not_hold() -> None:
-    assert ModelPatternMatcher().match_rule(ModelPattern("(a+)+b"), asked("a" * (LONGEST_ID - 2) + "bc")) is False
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        pytest.param("(a+)+[^a]", id="nested-repeats"),
+        pytest.param("a?" * 200 + "a" * 200, id="many-that-may-be-missing"),
+        pytest.param("a*a*a*a*a*a*a*[^a]", id="repeats-beside-each-other"),
+        pytest.param(SLOW, id="references"),
+    ],
+)
+def test_a_pattern_that_takes_for_ever_does_not_hold(pattern: str) -> None:
+    assert ModelPatternMatcher().match_rule(ModelPattern(pattern), asked("a" * LONGEST_ID)) is False
 
 
 def test_a_pattern_that_takes_for_ever_is_told() -> None:
-    events = routed("(a+)+b").ask(model="a" * 198 + "bc").events
+    events = routed(SLOW).ask(model="a" * LONGEST_ID).events
 
     (fields,) = [event.fields for event in events if event.name == "model-pattern-timeout"]
-    assert fields == {"pattern": "(a+)+b", "timeout_ms": 5, "model_len": 200}
+    assert fields == {"pattern": SLOW, "timeout_ms": 5, "model_len": LONGEST_ID}
