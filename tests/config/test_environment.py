@@ -74,7 +74,7 @@ def test_allow_paid_beats_the_file_both_ways(paid: str, told: str, *, expected: 
 
 
 def test_the_ledger_of_the_environment_wins() -> None:
-    assert config(CODEROUTER_LEDGER="sqlite:/tmp/x.db").ledger_url == "sqlite:/tmp/x.db"
+    assert config(CODEROUTER_LEDGER=" sqlite:/tmp/x.db ").ledger_url == "sqlite:/tmp/x.db"
 
 
 def test_the_ledger_of_the_file_holds_otherwise() -> None:
@@ -125,6 +125,18 @@ def test_a_client_key(entry: str, key: AuthKey) -> None:
             "f:9:15: auth.keys[0]: must have either env or sha256",
             id="both",
         ),
+        pytest.param(
+            "{keys: [BLANK]}",
+            "f:9:15: auth.keys[0]: the environment variable 'BLANK' is not set; set it, or remove this entry",
+            id="blank-variable",
+        ),
+        pytest.param(
+            "{keys: [5]}",
+            "f:9:15: auth.keys[0]: must be the NAME of an environment variable, or sha256:<64 hex digits>, or a "
+            "mapping with a name and either of them as env or sha256 (what stands here is not shown, it may be a "
+            "key)",
+            id="number",
+        ),
         pytest.param("{keys: []}", "f:9:14: auth.keys: must not be empty", id="no-keys"),
         pytest.param("{}", "f:9:7: auth.keys: missing; it has no default", id="nothing"),
         pytest.param("{kees: [A]}", "f:9:8: auth.kees: unknown key; did you mean 'keys'?", id="unknown-key"),
@@ -136,7 +148,7 @@ def test_a_client_key(entry: str, key: AuthKey) -> None:
     ],
 )
 def test_a_client_key_that_cannot_be_used(auth: str, problem: str) -> None:
-    assert problem in said(auth).split("\n")
+    assert problem in said(auth, BLANK="  ").split("\n")
 
 
 def test_without_auth_there_are_no_client_keys() -> None:

@@ -193,7 +193,7 @@ def test_a_misspelt_name_in_the_file_is_a_problem() -> None:
 
 
 def test_a_misspelt_name_in_the_environment_is_a_problem() -> None:
-    assert said(LOOP, off="tool-lop") == (
+    assert said(LOOP, off="tool-loop, tool-lop ,") == (
         "CODEROUTER_DISABLE: no plugin is named 'tool-lop'; did you mean 'tool-loop'?"
     )
 

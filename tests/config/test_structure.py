@@ -121,6 +121,15 @@ def test_every_mistake_has_its_path() -> None:
     }
 
 
+def test_a_field_that_nobody_can_set_is_no_key() -> None:
+    @frozen
+    class Holder:
+        value: int = 0
+        made: int = field(default=0, init=False)
+
+    assert wrong({"made": 1}, Holder) == {("made",): "unknown key; known: value"}
+
+
 def test_of_two_types_the_one_that_was_meant_is_told() -> None:
     assert wrong({"x": "a"}, Point | str) == {("x",): "must be a whole number, not 'a'"}
 

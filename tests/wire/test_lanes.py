@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
-from coderouter_core.model import Dialect, StreamEvent
+from coderouter_core.model import Dialect, StreamEvent, StreamFilter
 from coderouter_core.wire import codec
 from coderouter_core.wire.codec import Lane
 from coderouter_core.wire.grammar import problems
@@ -380,7 +380,7 @@ class Shout:
         return [StreamEvent("delta", text=self._held)] if self._held else []
 
 
-def filtered(dialect: Dialect, *filters: Shout | Watch, include_usage: bool = True) -> TranslatingLane:
+def filtered(dialect: Dialect, *filters: StreamFilter, include_usage: bool = True) -> TranslatingLane:
     writer = codec(dialect).writer(include_usage=include_usage)
     return TranslatingLane(codec(dialect).reader(), writer, filters)
 
@@ -431,6 +431,68 @@ def test_the_usage_chunk_is_hidden_behind_filters_too() -> None:
     out = filtered(Dialect.CHAT, Watch(), include_usage=False).feed(ROLE + CHUNK + FINISH + USAGE + DONE)
 
     assert out == ROLE + CHUNK + FINISH + DONE
+
+
+class NoThinking:
+    """Takes thinking out."""
+
+    stage = 0
+
+    def feed(self, event: StreamEvent) -> Iterable[StreamEvent]:
+        return [] if event.block == "thinking" else [event]
+
+    def flush(self) -> Iterable[StreamEvent]:
+        return ()
+
+
+def test_a_frame_of_which_a_filter_took_a_part_does_not_pass() -> None:
+    both = CHUNK.replace(b'"content"', b'"reasoning_content":"hm","content"')
+
+    assert b"hm" not in TranslatingLane(CHAT.reader(), CHAT.writer(), [NoThinking()]).feed(both)
+
+
+class NewStops:
+    """Makes the ends of blocks anew, as they were."""
+
+    stage = 0
+
+    def feed(self, event: StreamEvent) -> Iterable[StreamEvent]:
+        return [evolve(event)] if event.kind == "block_stop" else [event]
+
+    def flush(self) -> Iterable[StreamEvent]:
+        return ()
+
+
+def test_a_signature_that_was_passed_on_is_not_written_again() -> None:
+    thinking = OPEN.replace(b'"type":"text","text":""', b'"type":"thinking","thinking":"","signature":""')
+    signed = write(
+        b'{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"c2ln"}}',
+        "content_block_delta",
+    )
+    out = TranslatingLane(MESSAGES.reader(), MESSAGES.writer(), [NewStops()]).feed(
+        START + thinking + signed + CLOSE
+    )
+
+    assert out.count(b"c2ln") == 1
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'{"type":"content_block_delta","index":0,"delta":["x"]}',
+        b'{"type":"content_block_start","index":0,"content_block":"x"}',
+        b'{"type":"message_start","message":[]}',
+        b'{"type":"message_delta","delta":7,"usage":"many"}',
+        b'{"choices":[{"index":[],"delta":"x","finish_reason":{}}],"usage":[1]}',
+        b'{"choices":[7,null,{"delta":{"tool_calls":[7],"function_call":"x"}}]}',
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("make", [MESSAGES.relay, CHAT.relay], ids=["messages", "chat"])
+def test_nonsense_inside_an_event_passes_a_relay(make: Callable[[], Lane], event: bytes) -> None:
+    frame = write(event, "x")
+
+    assert make().feed(frame) == frame
 
 
 class CallFirst:

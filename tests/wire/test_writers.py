@@ -219,5 +219,14 @@ def test_the_usage_chunk_comes_when_it_was_asked_for(
     assert sum(chunk["choices"] == [] for chunk in data(stream)) == chunks
 
 
+def test_no_text_follows_a_finish_that_was_passed_on() -> None:
+    frame = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    writer = codec(Dialect.CHAT).writer()
+    writer.write(StreamEvent("start"))
+    writer.relay(frame, codec(Dialect.CHAT).reader().read(frame)[1:])
+
+    assert writer.write(StreamEvent("delta", text="late")) == b""
+
+
 def test_chunks_are_dated() -> None:
     assert data(written(Dialect.CHAT, created=1_700_000_000))[0]["created"] == 1_700_000_000

@@ -176,6 +176,10 @@ def test_a_prefilled_answer_ends_without_white_space() -> None:
     assert turns(USER, said("{ \n"))[-1] == ("assistant", [text("{")])
 
 
+def test_the_users_own_white_space_is_kept() -> None:
+    assert turns(said("hi \n", "user")) == [("user", [text("hi \n")])]
+
+
 def test_text_and_images_keep_their_order() -> None:
     assert turns(said([text("a"), IMAGE_PART, text("b")], "user")) == [
         ("user", [text("a"), IMAGE, text("b")])
@@ -341,6 +345,18 @@ def test_a_function_without_parameters_takes_an_object(parameters: Any) -> None:
     ).body["tools"]
 
     assert found == {"name": "w", "input_schema": {"type": "object", "properties": {}}}
+
+
+def test_a_strict_function_is_told() -> None:
+    assert dropped(tools=[{"type": "function", "function": {"name": "w", "strict": True}}]) == [
+        "tools.strict"
+    ]
+
+
+def test_the_wanted_detail_of_an_image_is_told() -> None:
+    part = {"type": "image_url", "image_url": {"url": "https://x/i.png", "detail": "high"}}
+
+    assert dropped(messages=[said([part], "user")]) == ["messages.image_url.detail"]
 
 
 def test_a_tool_that_is_no_function_is_told() -> None:

@@ -65,6 +65,7 @@ GOLDEN = [
         Usage(3),
         id="nulls",
     ),
+    pytest.param({"prompt_tokens": 17.0, "completion_tokens": 1e300}, Usage(17), id="fractions"),
     pytest.param({"prompt_tokens": -5, "completion_tokens": True}, Usage(), id="nonsense"),
     pytest.param(
         {"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": 9}},

@@ -173,8 +173,6 @@ class Blocks:
         part = self._queue.popleft()
         part.over = True
         events: list[StreamEvent] = []
-        if not part.begun and part.nameable:
-            events, frame = self._opened(part, "", None), None
         if part.begun:
             events.append(StreamEvent("block_stop", self._count, part.block, frame=frame))
             self._count += 1

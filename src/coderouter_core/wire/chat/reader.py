@@ -76,8 +76,8 @@ class ChatReader:
         return [*events, *self.close()]
 
     def _done(self, frame: bytes) -> Sequence[StreamEvent]:
-        late, self.finished, self.ended = self.finished, True, True
-        return self._stop(None if late else frame) or (StreamEvent("other", frame=frame),)
+        self.finished = self.ended = True
+        return self._stop(None) or (StreamEvent("other", frame=frame),)
 
     def _error(self, fault: Fault, frame: bytes) -> Sequence[StreamEvent]:
         """An error; nothing of the frame where the answer is over anyway."""

@@ -140,8 +140,6 @@ class MessagesReader:
         ]
 
     def _block_stop(self, event: dict[str, Any], frame: bytes) -> list[StreamEvent]:
-        if self._foreign:
-            return [*self._closed(None), StreamEvent("other", frame=frame)]
         return self._closed(self._own(event, frame))
 
     def _own(self, event: dict[str, Any], frame: bytes) -> bytes | None:
