@@ -82,7 +82,7 @@ def _bundled(
 
 
 def _made(rule_id: str, profile: str, condition: Any, owned: Owned) -> Rule:
-    return Rule(rule_id, profile, condition, owned.option.facts)
+    return Rule(rule_id, profile, condition, owned.option.facts, owned.option.content)
 
 
 def _rules(reading: Reading, raw: Any, profiles: Collection[str]) -> tuple[Rule, ...]:
