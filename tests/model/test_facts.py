@@ -28,6 +28,9 @@ def said(*turns: Any, dialect: Dialect = Dialect.MESSAGES) -> Request:
         pytest.param(["first", {"role": "assistant", "content": "x"}, "second"], "second", id="latest"),
         pytest.param(["do it", CALL, [RESULT]], "do it", id="a-tool-result-is-not-human"),
         pytest.param(
+            ["do it", CALL, [{**RESULT, "text": "x"}]], "do it", id="nor-is-a-text-beside-its-content"
+        ),
+        pytest.param(
             ["do it", CALL, [RESULT, {"type": "text", "text": "stop"}]], "stop", id="spoken-beside-a-result"
         ),
         pytest.param(

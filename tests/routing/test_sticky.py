@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from coderouter_core.api import Option, Request, Scope, hookimpl
-from coderouter_core.routing.sticky import KEPT_S, MOST_CONVERSATIONS, Conversations
+from coderouter_core.api import Dialect, Option, Request, Scope, hookimpl
+from coderouter_core.routing.sticky import KEPT_S, MOST_CONVERSATIONS, Conversations, conversation_of
 from coderouter_core.testing import FakeClock, Script, ServedRouter, make_router
 
 
@@ -131,6 +131,19 @@ def test_conversations_are_kept_apart(headers: dict[str, str], model: str) -> No
     router.ask("write code", headers=SESSION, model="any")
 
     assert router.ask("thanks", headers=headers, model=model).provider == "writing"
+
+
+def test_conversations_of_two_client_keys_are_kept_apart() -> None:
+    body = {"model": "any", "messages": turns("hello")}
+    keys = {
+        conversation_of(Request("r", Dialect.MESSAGES, body, b"", client_key=name)) for name in ("ann", "bob")
+    }
+
+    assert len(keys) == 2
+
+
+def test_without_a_user_turn_there_is_no_conversation() -> None:
+    assert conversation_of(Request("r", Dialect.MESSAGES, {"messages": []}, b"")) is None
 
 
 def test_without_a_session_the_first_turn_tells_the_conversation() -> None:

@@ -17,9 +17,8 @@ LOW_DETAIL_TOKENS = 85
 
 #: Base64 characters of an image that are looked at: a JPEG's size can stand behind a camera's notes.
 _HEAD = 88_000
-#: Frames of a JPEG that tell its size, and markers without a length.
+#: Frames of a JPEG that tell its size.
 _SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_BARE = frozenset(range(0xD0, 0xD9)) | {0x01}
 
 
 def payload_of(block: Mapping[str, Any]) -> str:
@@ -88,5 +87,5 @@ def _jpeg(raw: bytes) -> tuple[int, int] | None:
         marker = raw[at + 1]
         if marker in _SIZES:
             return int.from_bytes(raw[at + 7 : at + 9], "big"), int.from_bytes(raw[at + 5 : at + 7], "big")
-        at += 2 if marker in _BARE else 2 + max(2, int.from_bytes(raw[at + 2 : at + 4], "big"))
+        at += 2 + max(2, int.from_bytes(raw[at + 2 : at + 4], "big"))
     return None
