@@ -48,6 +48,7 @@ IMPURE = {"asyncio", "httpx", "starlette", "structlog", "time", "socket", "threa
 
 #: Words of the core that are also names of plugins, and why they stand there.
 ALSO_WORDS = {
+    ("engine/attempt.py", "adaptive"): "a value of `thinking.type` in the Messages dialect",
     ("model/provider.py", "openai-compat"): "the kind of a provider that names none, as in CodeRouter 1.10",
     ("model/provider.py", "anthropic"): "a value of reasoning_control and of mcp",
     ("model/request.py", "has_image"): "a fact that every request can tell of itself",

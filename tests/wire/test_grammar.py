@@ -137,6 +137,11 @@ def test_correct_chat_streams(stream: bytes) -> None:
             ROLE + call(b"0") + FINISH + DONE, "tool call 0 begins without id or name", id="nameless"
         ),
         pytest.param(
+            ROLE + call(b"0", b',"id":"i"') + FINISH + DONE,
+            "tool call 0 begins without id or name",
+            id="only-an-id",
+        ),
+        pytest.param(
             ROLE + call(b"0", NAMED) + call(b"1", NAMED) + call(b"0") + FINISH + DONE,
             "tool call 0 goes on after 1 began",
             id="interleaved",

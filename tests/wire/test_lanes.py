@@ -451,6 +451,28 @@ def test_a_frame_of_which_a_filter_took_a_part_does_not_pass() -> None:
     assert b"hm" not in TranslatingLane(CHAT.reader(), CHAT.writer(), [NoThinking()]).feed(both)
 
 
+class OtherArguments:
+    """Changes what a tool is called with."""
+
+    stage = 0
+
+    def feed(self, event: StreamEvent) -> Iterable[StreamEvent]:
+        changed = event.kind == "delta" and event.block == "tool_call"
+        return [StreamEvent("delta", event.index, "tool_call", event.text.upper())] if changed else [event]
+
+    def flush(self) -> Iterable[StreamEvent]:
+        return ()
+
+
+def test_changed_arguments_follow_a_call_that_passed_as_it_came() -> None:
+    call = b'{"id":"c","choices":[{"delta":{"tool_calls":[{"index":0,%b"function":{%b"arguments":"%b"}}]}}]}'
+    start = write(call % (b'"id":"i",', b'"name":"f",', b""))
+    lane = TranslatingLane(CHAT.reader(), CHAT.writer(), [OtherArguments()])
+    out = lane.feed(start + write(call % (b"", b"", b"{}x")))
+
+    assert (out.startswith(start), b'"index":0,"function":{"arguments":"{}X"}' in out) == (True, True)
+
+
 class NewStops:
     """Makes the ends of blocks anew, as they were."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import orjson
 from attrs import evolve
@@ -13,6 +13,8 @@ from attrs import evolve
 from coderouter_core.engine.billing import billed, was_cut
 from coderouter_core.engine.client import Client
 from coderouter_core.engine.collector import Collector
+from coderouter_core.engine.failure import forgotten, without_key
+from coderouter_core.engine.judging import holds_content
 from coderouter_core.engine.outgoing import Outgoing
 from coderouter_core.errors import PluginError, UpstreamError
 from coderouter_core.model import (
@@ -32,6 +34,7 @@ from coderouter_core.model import (
 from coderouter_core.wire import codec
 from coderouter_core.wire.codec import Codec, Lane
 from coderouter_core.wire.lanes import TranslatingLane
+from coderouter_core.wire.lenient import loads
 
 T = TypeVar("T")
 
@@ -40,6 +43,12 @@ MOST_BODY = 64 * 1024 * 1024
 MOST_ERROR = 1024 * 1024
 #: After its last frame an upstream gets this long to end its body, so that the connection can be kept.
 LINGER_S = 0.25
+#: What may be held back until the first content; no honest answer needs more.
+MOST_HELD = 4 * 1024 * 1024
+#: Seconds that the last frames of an answer may take after its stop reason.
+LAST_FRAMES_S = 5.0
+#: Bodies that travel slower than this, either way, drip.
+LEAST_BYTES_A_SECOND = 16 * 1024
 #: The outcome of an answer that ended properly and said nothing.
 EMPTY = Fault(502, "api_error", "answered without any content", code="empty")
 SETTLED_REASONS = ("end_turn", "tool_use", "")
@@ -83,6 +92,7 @@ class Try:
         self._ended = False
         self._status: int | None = None
         self._first_token_s: float | None = None
+        self._created = int(record.started_at)
         self._clients: Codec = codec(request.dialect)
         self._upstreams: Codec = codec(outgoing.dialect)
 
@@ -94,7 +104,18 @@ class Try:
         Raises `UpstreamError` where the provider failed before its first content; after it, the error is
         in `error` and its frames are in what is left to send.
         """
-        answer = await self._wait(self._adapter.open(self._call), self._call.limits.first_byte_s)
+        try:
+            return await self._run()
+        except (UpstreamError, PluginError):
+            raise
+        except Exception as error:
+            raise self._unread(error) from None
+
+    async def _run(self) -> Callable[[], Awaitable[None]]:
+        limits = self._call.limits
+        # The transport counts from the last byte sent; what the sending may take is added here.
+        patience_s = limits.connect_s + limits.first_byte_s + len(self._call.body) / LEAST_BYTES_A_SECOND
+        answer = await self._wait(self._adapter.open(self._call), patience_s)
         try:
             self._status = answer.status
             if not 200 <= answer.status < 300:
@@ -113,7 +134,9 @@ class Try:
             body = await self._read(answer.chunks, MOST_ERROR)
         except UpstreamError:
             body = b""
-        fault = self._without_key(self._upstreams.fault(answer.status, answer.headers, body))
+        fault = self._without_key(
+            self._upstreams.fault(answer.status, answer.headers, body, now=self.record.started_at)
+        )
         if answer.status < 400:
             # A redirect is not followed, and it is not the client's to follow either.
             fault = evolve(fault, status=502, kind="api_error", body=None)
@@ -127,7 +150,7 @@ class Try:
         lane = self._lane()
         held = bytearray()
         limits = self._call.limits
-        deadline = self._began_loop + limits.first_byte_s
+        deadline = self._loop.time() + limits.first_byte_s
         chunks = answer.chunks.__aiter__()
         steps = 0
         try:
@@ -138,6 +161,8 @@ class Try:
                         await self._client.stream(out)
                 else:
                     held += out
+                    if len(held) > MOST_HELD:
+                        raise self._too_much(MOST_HELD)
                     if lane.content or (self._accept_empty and lane.stopped):
                         self._commit()
                         await self._client.stream(bytes(held))
@@ -148,7 +173,9 @@ class Try:
                 if lane.steps != steps:
                     steps = lane.steps
                     if self.committed:
-                        deadline = self._loop.time() + limits.idle_s
+                        deadline = self._loop.time() + (LAST_FRAMES_S if lane.stopped else limits.idle_s)
+                    elif steps == 2 and self._thinks:
+                        deadline += limits.thinking_s - limits.first_byte_s
             tail = lane.close()
             if lane.fault is not None:
                 raise self._said(lane.fault)
@@ -160,10 +187,16 @@ class Try:
             if lane.done:
                 await self._linger(chunks)
             return lambda: self._client.end(tail)
-        except UpstreamError as error:
+        except Exception as unexpected:
+            error = unexpected if isinstance(unexpected, UpstreamError) else self._unread(unexpected)
             if not self.committed:
-                raise
-            self.error = error
+                raise error from None
+            if lane.fault is None and (lane.stopped or lane.done):
+                # The answer is whole; only its connection broke, or the frame that closes it never came.
+                tail = lane.close()
+                if lane.fault is None:
+                    return lambda: self._client.end(tail)
+            self.error = forgotten(error)
             frames = lane.fail(error.fault, self._request.id)
             return lambda: self._client.end(frames)
         finally:
@@ -173,8 +206,8 @@ class Try:
         """An answer that is not streamed; for a client that streams it becomes a stream."""
         body = await self._read(answer.chunks, MOST_BODY)
         try:
-            decoded = orjson.loads(body)
-        except orjson.JSONDecodeError:
+            decoded = loads(body)
+        except ValueError:
             decoded = None
         if not isinstance(decoded, dict):
             fault = self._upstreams.fault(502, answer.headers, body)
@@ -182,24 +215,28 @@ class Try:
         said = self._upstreams.events(decoded)
         self._size, self._ended = sum(size_of(event.text) for event in said if event.text), True
         events = self._filtered(said)
-        self._judge(events)
+        self._judge(events, same=decoded if self._clients is self._upstreams else None)
         self._commit()
         if self._request.stream:
-            writer = self._clients.writer(include_usage=not self._hides_usage())
+            writer = self._clients.writer(include_usage=not self._hides_usage(), created=self._created)
             frames = b"".join(writer.write(event) for event in events) + writer.close()
             return lambda: self._client.end(frames)
         if self._filters or self._clients is not self._upstreams:
-            body = orjson.dumps(self._clients.fold(events))
+            body = orjson.dumps(self._clients.fold(events, created=self._created))
         return lambda: self._client.whole(200, {}, body)
 
     async def _collect(self, answer: Answer) -> Callable[[], Awaitable[None]]:
         """A stream from an upstream that streams although nobody asked, folded into a whole answer."""
         limits = self._call.limits
         reader = Collector(self._upstreams)
-        deadline = self._began_loop + limits.first_byte_s
+        deadline = self._loop.time() + limits.first_byte_s
         chunks = answer.chunks.__aiter__()
+        size = 0
         try:
             while (data := await self._next(chunks, deadline, limits.idle_s)) is not None:
+                size += len(data)
+                if size > MOST_BODY:
+                    raise self._too_much(MOST_BODY)
                 if reader.feed(data):
                     deadline = self._loop.time() + limits.idle_s
             events = self._filtered(reader.close())
@@ -207,19 +244,21 @@ class Try:
             self._usage, self._size, self._ended = reader.usage, reader.size, reader.finished
         self._judge(events)
         self._commit()
-        body = orjson.dumps(self._clients.fold(events))
+        body = orjson.dumps(self._clients.fold(events, created=self._created))
         return lambda: self._client.whole(200, {}, body)
 
     # ---- pieces
 
     @property
-    def _began_loop(self) -> float:
-        return self._loop.time() - (time.perf_counter() - self._began)
+    def _thinks(self) -> bool:
+        """Whether the model may think for long without a word: it was asked to, and its thoughts may be left out."""
+        asked = self._request.body.get("thinking")
+        return isinstance(asked, dict) and asked.get("type") in ("enabled", "adaptive")
 
     def _lane(self) -> Lane:
         if self._clients is self._upstreams and not self._filters:
             return self._clients.relay(hide_usage=self._outgoing.hide_usage)
-        writer = self._clients.writer(include_usage=not self._hides_usage())
+        writer = self._clients.writer(include_usage=not self._hides_usage(), created=self._created)
         return TranslatingLane(self._upstreams.reader(), writer, self._filters)
 
     def _hides_usage(self) -> bool:
@@ -234,9 +273,10 @@ class Try:
             events = [*passed, *stage.flush()]
         return events
 
-    def _judge(self, events: Sequence[StreamEvent]) -> None:
-        """Raise for events that are no answer: an error, or nothing in them."""
-        content = self._accept_empty
+    def _judge(self, events: Sequence[StreamEvent], same: Mapping[str, Any] | None = None) -> None:
+        """Raise for events that are no answer: an error, or nothing in them. `same` is the answer itself where the
+        client reads it as it is: then what other dialects have no form for is content, too."""
+        content = self._accept_empty or (same is not None and holds_content(same))
         for event in events:
             if event.kind == "error" and event.fault is not None:
                 raise self._said(event.fault)
@@ -260,12 +300,16 @@ class Try:
         return UpstreamError("stream", fault, status=self._status)
 
     def _without_key(self, fault: Fault) -> Fault:
-        """Some upstreams quote the key they refuse; it must not reach clients, logs or the ledger."""
-        key = self.record.provider.api_key()
-        if not key:
-            return fault
-        body = fault.body.replace(key.encode(), b"***") if fault.body else None
-        return evolve(fault, message=fault.message.replace(key, "***"), body=body)
+        return without_key(fault, self.record.provider)
+
+    def _unread(self, error: Exception) -> UpstreamError:
+        """An answer that the router could not work with, in a way that nobody thought of."""
+        message = f"answered with something that cannot be read ({type(error).__name__})"
+        return UpstreamError("garbage", Fault(502, "api_error", message, code="garbage"), status=self._status)
+
+    def _too_much(self, most: int) -> UpstreamError:
+        fault = Fault(502, "api_error", f"answered with more than {most >> 20} MiB", code="garbage")
+        return UpstreamError("garbage", fault, status=self._status)
 
     def _commit(self) -> None:
         self.committed = True
@@ -300,18 +344,20 @@ class Try:
             self.waited_s += time.perf_counter() - since
 
     async def _read(self, chunks: AsyncIterator[bytes], most: int) -> bytes:
-        """A whole body. It may take as long in all as its first byte might have: all of it was there by then."""
+        """A whole body. All of it was there when its first byte was, so it must keep coming: never silent for longer
+        than the first byte might take, and never at a drip."""
         limit_s = self._call.limits.first_byte_s
-        deadline = self._loop.time() + limit_s
+        began = self._loop.time()
         pieces: list[bytes] = []
         size = 0
         iterator = chunks.__aiter__()
+        deadline = began + limit_s
         while (data := await self._next(iterator, deadline, limit_s)) is not None:
             pieces.append(data)
             size += len(data)
             if size > most:
-                fault = Fault(502, "api_error", f"answered with more than {most >> 20} MiB", code="garbage")
-                raise UpstreamError("garbage", fault, status=self._status)
+                raise self._too_much(most)
+            deadline = min(self._loop.time(), began + size / LEAST_BYTES_A_SECOND) + limit_s
         return b"".join(pieces)
 
     async def _linger(self, chunks: AsyncIterator[bytes]) -> None:

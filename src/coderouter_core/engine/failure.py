@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import orjson
 from attrs import evolve, frozen
 
 from coderouter_core.errors import UpstreamError, listing
@@ -13,11 +14,14 @@ from coderouter_core.model import Fault, Provider, Rejection
 #: A 400 whose words say that this provider cannot, not that the request is wrong.
 _PROVIDERS_OWN = re.compile(
     r"not enabled|not support|n't support|unsupported|not available|not found|no such model|unknown model"
-    r"|invalid model|not a valid model|credit balance|insufficient (?:credit|quota|balance)|api key",
+    r"|stream_options|invalid model|not a valid model|credit balance|insufficient (?:credit|quota|balance)|api key",
     re.IGNORECASE,
 )
 
 CONTEXT = "context_length_exceeded"
+
+#: A piece of a key this long, where a message was cut, is as bad as the key.
+SHORTEST_PIECE = 6
 
 
 @frozen(eq=False)
@@ -26,6 +30,13 @@ class Failed:
 
     provider: Provider
     error: UpstreamError
+
+
+def forgotten(error: UpstreamError) -> UpstreamError:
+    """`error` without the frames it was raised in: kept with them, it would keep the request's body alive until the
+    garbage collector comes by."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
 
 
 def says_context(error: UpstreamError) -> bool:
@@ -37,6 +48,11 @@ def is_clients_fault(error: UpstreamError) -> bool:
     if error.kind != "status" or error.status not in (400, 422) or says_context(error):
         return False
     return _PROVIDERS_OWN.search(error.fault.message) is None
+
+
+def refuses_usage(error: UpstreamError) -> bool:
+    """Whether a provider takes offence at ``stream_options``, which the router had put into the body."""
+    return error.kind == "status" and error.status in (400, 422) and "stream_options" in error.fault.message
 
 
 def _rank(failed: Failed) -> int:
@@ -65,12 +81,35 @@ def summary(error: UpstreamError) -> str:
 
 def without_key(fault: Fault, provider: Provider) -> Fault:
     """Some upstreams quote the key they were sent, in an error or in garbage; it must not reach clients, logs or
-    the ledger."""
+    the ledger: not spelled with escapes, nor in a field beside the message, nor cut off at the message's end."""
     key = provider.api_key()
     if not key:
         return fault
-    body = fault.body.replace(key.encode(), b"***") if fault.body else None
-    return evolve(fault, message=fault.message.replace(key, "***"), body=body)
+    body = fault.body
+    if body is not None:
+        body = body.replace(key.encode(), b"***")
+        if _holds(body, key):
+            body = None
+    extra = {} if key in repr(dict(fault.extra)) else fault.extra
+    code = None if fault.code is not None and key in fault.code else fault.code
+    return evolve(fault, message=_masked(fault.message, key), body=body, extra=extra, code=code)
+
+
+def _holds(body: bytes, key: str) -> bool:
+    """Whether JSON in `body` spells `key` once it is decoded."""
+    try:
+        return key.encode() in orjson.dumps(orjson.loads(body))
+    except ValueError:
+        return False
+
+
+def _masked(text: str, key: str) -> str:
+    text = text.replace(key, "***")
+    for length in range(len(key) - 1, SHORTEST_PIECE - 1, -1):
+        at = text.rfind(key[:length])
+        if at >= 0 and len(text) - at - length <= 3:
+            return f"{text[:at]}***"
+    return text
 
 
 def quoted(text: str, how: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from attrs import define, evolve, field
@@ -14,8 +15,10 @@ from coderouter_core.engine.chain import CORE, Chains
 from coderouter_core.engine.client import Client
 from coderouter_core.engine.failure import (
     Failed,
+    forgotten,
     is_clients_fault,
     quoted,
+    refuses_usage,
     says_context,
     summary,
     verdict,
@@ -67,6 +70,8 @@ class Engine:
     settings: Settings
     find_window: Callable[[Provider], Awaitable[int | None]]
     review: Review = field(init=False)
+    #: Providers that refused to be asked for the usage of a stream.
+    without_usage: set[str] = field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.review = Review(self.hooks, self.events, self.ledger, self.chains)
@@ -77,7 +82,9 @@ class Engine:
         report.chain = chain = self.chains.resolve(request, profile)
         report.rejected += chain.rejected
         failed: list[Failed] = []
-        for provider in chain.providers:
+        waiting = deque(chain.providers)
+        while waiting:
+            provider = waiting.popleft()
             if failed and not await self._may_try(provider, request, profile, failed, report):
                 continue
             grant = await self.review.attempt(provider, request, profile, report)
@@ -86,7 +93,11 @@ class Engine:
             try:
                 finish = await self._attempt(provider, request, profile, client, report, grant)
             except UpstreamError as error:
-                failed.append(Failed(provider, error))
+                if refuses_usage(error) and provider.name not in self.without_usage:
+                    self.without_usage.add(provider.name)
+                    waiting.appendleft(provider)
+                    continue
+                failed.append(Failed(provider, forgotten(error)))
                 report.fallback_reason = report.fallback_reason or f"{provider.name}: {summary(error)}"
                 if is_clients_fault(error):
                     report.stopped = STOPPED
@@ -212,13 +223,21 @@ class Engine:
             raise
         finally:
             self._settle(running, failure, report, out.dropped)
+            # An error holds its frames, and this frame the error: together they would keep the request's body.
+            del failure
 
     def _outgoing(
         self, provider: Provider, request: Request, profile: Profile, grant: Grant, report: Report
     ) -> Outgoing:
         dialect = _dialect(self.adapters[provider.name], request)
         added = [said.verdict for said in report.instructions]
-        return outgoing(request, provider, profile, dialect, grant.drops, added)
+        ask_usage = provider.name not in self.without_usage
+        try:
+            return outgoing(request, provider, profile, dialect, grant.drops, added, ask_usage=ask_usage)
+        except (TypeError, ValueError, RecursionError) as error:
+            message = f"the request cannot be written for this provider ({type(error).__name__})"
+            fault = Fault(400, "invalid_request_error", message, code="garbage")
+            raise UpstreamError("garbage", fault) from None
 
     def _content(self, running: Try, report: Report) -> None:
         """First content: who answers is decided, and the headers can be written."""

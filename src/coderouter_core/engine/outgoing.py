@@ -10,7 +10,7 @@ import orjson
 from attrs import frozen
 
 from coderouter_core.model import Dialect, Drop, Instruction, Operation, Profile, Provider, Request
-from coderouter_core.wire import translate
+from coderouter_core.wire import translate, without_our_thinking
 
 #: Keys of ours in a request's body; they never travel.
 OURS = ("profile",)
@@ -42,6 +42,8 @@ def outgoing(
     dialect: Dialect,
     drops: Sequence[Drop] = (),
     instructions: Sequence[Instruction] = (),
+    *,
+    ask_usage: bool = True,
 ) -> Outgoing:
     """Build it, in this order: `extra_body` as defaults, translation, drops, system prompt, instructions."""
     defaults = {key: value for key, value in provider.extra_body.items() if key not in LIFTED}
@@ -53,16 +55,21 @@ def outgoing(
     dropped: tuple[tuple[str, str], ...] = ()
     body: dict[str, Any]
     if dialect is request.dialect:
-        hide_usage = _wants_usage(request, dialect, defaults)
+        # Thoughts that this router wrote down for another provider bear no signature that a native one would take.
+        own = without_our_thinking(request.body) if dialect is Dialect.MESSAGES else None
+        sent = request.body if own is None else own
+        hide_usage = ask_usage and _wants_usage(request, dialect, defaults)
         missing = {key: value for key, value in defaults.items() if key not in request.body}
         if hide_usage:
             missing["stream_options"] = _with_usage(
                 request.body.get("stream_options") or missing.get("stream_options")
             )
-        touched = directive or instructions or any(drop.field in request.body for drop in drops)
+        touched = (
+            own is not None or directive or instructions or any(drop.field in request.body for drop in drops)
+        )
         if not touched and (spliced := _splice(request, provider.model, missing)) is not None:
             return Outgoing(spliced, dialect, hide_usage=hide_usage)
-        body = {**missing, **request.body}
+        body = {**missing, **sent}
         if hide_usage:
             body["stream_options"] = missing["stream_options"]
     else:
@@ -70,6 +77,8 @@ def outgoing(
         hide_usage = False
         dropped = translated.dropped
         body = {**defaults, **translated.body}
+        if not ask_usage:
+            body.pop("stream_options", None)
     for key in OURS:
         body.pop(key, None)
     for drop in drops:

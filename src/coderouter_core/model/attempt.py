@@ -28,11 +28,13 @@ class Outcome(StrEnum):
 
 @frozen
 class Limits:
-    """Seconds an upstream may take: to accept a connection, to its first content, between content."""
+    """Seconds an upstream may take: to accept a connection, to its first content, between content; and to its first
+    content when it said that it began and may think without a word."""
 
     connect_s: float = 5.0
     first_byte_s: float = 60.0
     idle_s: float = 120.0
+    thinking_s: float = 600.0
 
 
 @frozen(eq=False)

@@ -108,6 +108,9 @@ class Prompt:
     def _is_media(self, block: Mapping[str, Any]) -> bool:
         """Whether `block` is an image or a file, which is then counted."""
         kind = block.get("type")
+        if not isinstance(kind, str):
+            # A schema's type may be a list of types.
+            return False
         if kind in IMAGE_TYPES:
             self.media += image_tokens(block)
             return True

@@ -248,6 +248,6 @@ def blocks(content: Any) -> Iterator[Mapping[str, Any]]:
 
 def _holds_image(block: Mapping[str, Any]) -> bool:
     kind = block.get("type")
-    if kind in IMAGE_TYPES:
+    if isinstance(kind, str) and kind in IMAGE_TYPES:
         return True
     return kind == "tool_result" and any(_holds_image(inner) for inner in blocks(block.get("content")))

@@ -42,7 +42,7 @@ def _media(content: Any) -> Iterator[tuple[int, int]]:
     """Characters and tokens of each image and file in a message's content, those in tool results included."""
     for block in blocks(content):
         kind = block.get("type")
-        if kind in IMAGE_TYPES:
+        if isinstance(kind, str) and kind in IMAGE_TYPES:
             yield len(payload_of(block)), IMAGE_TOKENS
         elif kind == "tool_result":
             if isinstance(block.get("content"), list):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from traceback import extract_tb
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,12 +11,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from coderouter_core import __version__
+from coderouter_core.events import current_request
 from coderouter_core.model import Dialect, Fault
 from coderouter_core.router import CodeRouter
 from coderouter_core.web.count import CountTokens
 from coderouter_core.web.exchange import HttpConnection, Scope, Send
 from coderouter_core.web.explain import trace_of, unknown
-from coderouter_core.web.generate import Generate, answer_fault, id_headers, request_id
+from coderouter_core.web.generate import Generate, answer_fault, id_headers, request_id, where
 from coderouter_core.web.models import models
 from coderouter_core.web.security import Security, read_headers
 
@@ -29,7 +29,7 @@ def make_app(router: CodeRouter, bound: Sequence[str] = ("127.0.0.1",)) -> Secur
     """
 
     async def our_error(request: HttpRequest, error: Exception) -> Response:
-        router.emit("internal-error", error=_where(error))
+        router.emit("internal-error", error=where(error))
         fault = Fault(500, "api_error", "the router failed on this request; its log has the reason")
         return _as_response(request.scope, fault)
 
@@ -37,6 +37,8 @@ def make_app(router: CodeRouter, bound: Sequence[str] = ("127.0.0.1",)) -> Secur
         routes=[*_routes(router), *(said.verdict for said in router.hooks.routes())],
         exception_handlers={HTTPException: _http_error, Exception: our_error},
     )
+    # A redirect would be built from the client's Host, and clients take any for a failure.
+    app.router.redirect_slashes = False
     return Security(app, router.config, bound, _answer)
 
 
@@ -113,7 +115,7 @@ async def _answer(scope: Scope, send: Send, fault: Fault) -> None:
 def _as_response(scope: Scope, fault: Fault) -> Response:
     from coderouter_core.wire import codec
 
-    identity = request_id()
+    identity = current_request.get() or request_id()
     body = codec(dialect_of(scope["path"], scope["coderouter.headers"])).error_body(fault, identity)
     return Response(body, fault.status, id_headers(identity), "application/json")
 
@@ -130,12 +132,3 @@ async def _http_error(request: HttpRequest, error: Exception) -> Response:
     if error.headers:
         response.headers.update(error.headers)
     return response
-
-
-def _where(error: Exception) -> str:
-    """The error and the places it came through: never values, which may be a request's text."""
-    places = [
-        f"{frame.name} {frame.filename.rpartition('/')[2]}:{frame.lineno}"
-        for frame in extract_tb(error.__traceback__)
-    ]
-    return f"{type(error).__name__} in {' > '.join(places[-6:])}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from traceback import extract_tb
 
 from coderouter_core.engine import Client, Report, facts_of
 from coderouter_core.errors import PluginError, RequestError
@@ -140,6 +141,12 @@ class Generate:
             )
             message = f"plugin {error.plugin!r} failed in {error.hook}; its judgement cannot be done without"
             report.fault = Fault(500, "api_error", message, code="plugin_failed")
+        except Exception as error:
+            # Nobody thought of this one. The client gets an answer all the same, in its dialect, and the log the place.
+            self._router.events.emit("internal-error", error=where(error))
+            report.fault = Fault(
+                500, "api_error", "the router failed on this request; its log has the reason"
+            )
         if report.fault is not None:
             await client.fail(report.fault)
 
@@ -186,6 +193,15 @@ def _refuse_a_loop(headers: Mapping[str, str]) -> None:
             f"this request came through {MOST_HOPS} routers already: do their providers point in a circle?"
         )
         raise RequestError(Fault(508, "api_error", message, code="loop_detected", should_retry=False))
+
+
+def where(error: Exception) -> str:
+    """The error and the places it came through: never values, which may be a request's text."""
+    places = [
+        f"{frame.name} {frame.filename.rpartition('/')[2]}:{frame.lineno}"
+        for frame in extract_tb(error.__traceback__)
+    ]
+    return f"{type(error).__name__} in {' > '.join(places[-6:])}"
 
 
 def head(report: Report, known: bool) -> Mapping[str, str]:

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+import orjson
+
+
+def loads(raw: bytes) -> Any:
+    """JSON, and what is not quite JSON but is sent as such: lone surrogates, ``NaN``, ``-Infinity``. ValueError for
+    anything else."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(raw)
+        except RecursionError as error:
+            raise ValueError("nested too deep") from error
 
 
 def count(value: Any) -> int:

@@ -60,6 +60,21 @@ def test_an_answer_survives_being_taken_apart(body: dict[str, Any]) -> None:
     assert MESSAGES.fold(MESSAGES.events(body)) == body
 
 
+def test_deltas_without_their_block_open_one() -> None:
+    events = [
+        StreamEvent("delta", block="thinking", text="hm"),
+        StreamEvent("delta", text="a"),
+        StreamEvent("delta", text="b"),
+    ]
+
+    kinds = [(block["type"], block[block["type"]]) for block in MESSAGES.fold(events)["content"]]
+    assert kinds == [("thinking", "hm"), ("text", "ab")]
+
+
+def test_arguments_without_a_call_are_left_out() -> None:
+    assert MESSAGES.fold([StreamEvent("delta", block="tool_call", text="{}")])["content"] == []
+
+
 def test_a_call_makes_the_stop_tool_use() -> None:
     events = [
         StreamEvent("block_start", block="tool_call", id="t", name="f"),

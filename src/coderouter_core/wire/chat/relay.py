@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from coderouter_core.model import Dialect, size_of
 from coderouter_core.wire import faults
 from coderouter_core.wire.chat.errors import DONE, error_frames
 from coderouter_core.wire.chat.usage import Tally
 from coderouter_core.wire.lanes import RelayLane
-from coderouter_core.wire.lenient import count, table
+from coderouter_core.wire.lenient import count, loads, table
 from coderouter_core.wire.reasons import FAILURES, QUIET, stop_reason
 from coderouter_core.wire.sse import fields, payload
 
@@ -70,8 +68,8 @@ class ChatRelay(RelayLane):
             self.stopped = self.done = True
             return frame
         try:
-            chunk = orjson.loads(data)
-        except orjson.JSONDecodeError:
+            chunk = loads(data)
+        except ValueError:
             return self._broken(faults.garbage("a chunk of the upstream's stream is not JSON"))
         if not isinstance(chunk, dict):
             return self._broken(faults.garbage("a chunk of the upstream's stream is not an object"))

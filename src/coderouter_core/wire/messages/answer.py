@@ -89,15 +89,21 @@ class _Fold:
         elif event.kind == "block_start":
             self._begin(event)
         elif event.kind == "delta":
-            if self._block is None or BLOCKS[self._block["type"]] != event.block:
-                self._begin(event)
-            self._pieces.append(event.text)
+            self._piece(event)
         elif event.kind == "block_stop":
             self.end(event.signature)
         elif event.kind == "stop":
             self.reason, self.sequence = event.reason, event.stop_sequence
         elif event.kind == "other":
             self._foreign(decoded(event.frame))
+
+    def _piece(self, event: StreamEvent) -> None:
+        """A delta; text opens its block where none is open, arguments belong to a call or to nothing."""
+        if self._block is None or BLOCKS[self._block["type"]] != event.block:
+            if event.block == "tool_call":
+                return
+            self._begin(event)
+        self._pieces.append(event.text)
 
     def _begin(self, event: StreamEvent) -> None:
         self.end()

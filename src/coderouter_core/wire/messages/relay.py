@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from coderouter_core.model import Dialect, size_of
 from coderouter_core.wire import faults
 from coderouter_core.wire.lanes import RelayLane
-from coderouter_core.wire.lenient import table
+from coderouter_core.wire.lenient import loads, table
 from coderouter_core.wire.messages.errors import error_frames
 from coderouter_core.wire.messages.usage import merged
 from coderouter_core.wire.messages.writer import STOP
@@ -31,8 +29,8 @@ class MessagesRelay(RelayLane):
         if not data:
             return frame
         try:
-            event = orjson.loads(data)
-        except orjson.JSONDecodeError:
+            event = loads(data)
+        except ValueError:
             return self._broken(faults.garbage("a frame of the upstream's stream is not JSON"))
         if not isinstance(event, dict):
             return self._broken(faults.garbage("a frame of the upstream's stream is not an object"))
