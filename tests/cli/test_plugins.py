@@ -44,7 +44,7 @@ def test_a_plugin_is_told_with_its_family_hooks_and_keys(tmp_path: Path) -> None
         "matcher",
         "coderouter-matcher-model-pattern",
         True,
-        ["declare_options", "match_rule"],
+        ["configure", "declare_events", "declare_options", "match_rule"],
         {"rule": ["model_pattern"]},
     )
 
