@@ -112,7 +112,7 @@ def routes() -> Iterable[BaseRoute] | None:
 def token_counter() -> Callable[[str], int] | None:
     """A function that counts the tokens of a piece of text, in place of the core's estimate.
 
-    It is called in the event loop with pieces of at most 32,768 characters, and must be done with each within 5 ms.
+    It is called in the event loop with pieces of at most 16,384 characters, and must be done with each within 5 ms.
 
     Called:    once, at start.
     Combined:  first result.

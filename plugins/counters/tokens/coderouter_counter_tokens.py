@@ -13,9 +13,9 @@ from coderouter_core.api import Router, hookimpl
 #: The vocabulary of OpenAI's current models; others differ from it by a nearly constant factor, which the core learns.
 ENCODING = "o200k_base"
 #: Characters that are told apart at once. The time for one long run of a sign grows with the square of its length.
-PIECE = 4_096
+PIECE = 1_024
 #: Blanks that are looked at to find where a piece may end.
-LOOKS = 32
+LOOKS = 16
 
 
 def count(text: str) -> int:

@@ -8,7 +8,9 @@ from typing import Any
 from coderouter_core.model.images import IMAGE_TYPES, image_tokens
 
 #: Characters that are counted at a time: well below a millisecond.
-PIECE = 32_768
+PIECE = 16_384
+#: Bits of text that are put together for it, at most.
+MOST_BITS = 1_024
 #: What a chat template puts round each message, in tokens.
 PER_MESSAGE = 4
 #: Of a file that is sent as base64, a token is about so many characters of it.
@@ -45,7 +47,7 @@ def joined(pieces: Iterable[str]) -> Iterator[str]:
     waiting: list[str] = []
     size = 0
     for piece in pieces:
-        if size + len(piece) > PIECE and waiting:
+        if (size + len(piece) > PIECE or len(waiting) == MOST_BITS) and waiting:
             yield "".join(waiting)
             waiting, size = [], 0
         if len(piece) > PIECE:
