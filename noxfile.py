@@ -39,7 +39,7 @@ NEED_NO_PLUGIN = (
     "tests/engine",
     "tests/web",
     "tests/test_hooks.py",
-    "tests/test_routing.py",
+    "tests/routing",
     "tests/testing/test_router.py",
 )
 

@@ -199,3 +199,13 @@ def test_every_router_on_the_way_is_named_to_the_next() -> None:
     router.ask(headers={"via": "1.1 proxy"})
 
     assert router.upstreams["only"].calls[0].headers["via"] == "1.1 proxy, 1.1 coderouter"
+
+
+def test_a_schema_whose_type_is_a_list_of_types_is_counted(router: ServedRouter) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": ["string", "null"]}}}
+
+    assert count(router, tools=[{"name": "f", "input_schema": schema}]) > count(router)
+
+
+def test_a_slash_too_many_is_no_redirect(router: ServedRouter) -> None:
+    assert router.client.post("/v1/messages/", json={}).status_code == 404
