@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 import orjson
 from attrs import evolve
@@ -16,6 +16,7 @@ from coderouter_core.engine.collector import Collector
 from coderouter_core.engine.failure import forgotten, without_key
 from coderouter_core.engine.judging import holds_content
 from coderouter_core.engine.outgoing import Outgoing
+from coderouter_core.engine.patience import Patience
 from coderouter_core.errors import PluginError, UpstreamError
 from coderouter_core.model import (
     Adapter,
@@ -36,19 +37,13 @@ from coderouter_core.wire.codec import Codec, Lane
 from coderouter_core.wire.lanes import TranslatingLane
 from coderouter_core.wire.lenient import loads
 
-T = TypeVar("T")
-
 #: A body that is not streamed, or an error's, may be this large.
 MOST_BODY = 64 * 1024 * 1024
 MOST_ERROR = 1024 * 1024
-#: After its last frame an upstream gets this long to end its body, so that the connection can be kept.
-LINGER_S = 0.25
 #: What may be held back until the first content; no honest answer needs more.
 MOST_HELD = 4 * 1024 * 1024
 #: Seconds that the last frames of an answer may take after its stop reason.
 LAST_FRAMES_S = 5.0
-#: Bodies that travel slower than this, either way, drip.
-LEAST_BYTES_A_SECOND = 16 * 1024
 #: The outcome of an answer that ended properly and said nothing.
 EMPTY = Fault(502, "api_error", "answered without any content", code="empty")
 SETTLED_REASONS = ("end_turn", "tool_use", "")
@@ -57,7 +52,7 @@ SETTLED_REASONS = ("end_turn", "tool_use", "")
 class Try:
     """Runs one attempt. `record` is the attempt as it stands; `committed` says that the client got content.
 
-    `waited_s` is the time spent waiting for the upstream, apart from the router's own work.
+    `patience.waited_s` is the time spent waiting for the upstream, apart from the router's own work.
     """
 
     def __init__(
@@ -75,7 +70,7 @@ class Try:
     ) -> None:
         self.record = record
         self.committed = False
-        self.waited_s = 0.0
+        self.patience = Patience(call.limits)
         self.error: UpstreamError | None = None
         self._request = request
         self._outgoing = outgoing
@@ -112,12 +107,9 @@ class Try:
             raise self._unread(error) from None
 
     async def _run(self) -> Callable[[], Awaitable[None]]:
-        limits = self._call.limits
-        # The transport counts from the last byte sent; what the sending may take is added here.
-        patience_s = limits.connect_s + limits.first_byte_s + len(self._call.body) / LEAST_BYTES_A_SECOND
-        answer = await self._wait(self._adapter.open(self._call), patience_s)
+        answer = await self.patience.opened(self._adapter.open(self._call), len(self._call.body))
         try:
-            self._status = answer.status
+            self._status = self.patience.status = answer.status
             if not 200 <= answer.status < 300:
                 raise await self._refused(answer)
             kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -131,7 +123,7 @@ class Try:
 
     async def _refused(self, answer: Answer) -> UpstreamError:
         try:
-            body = await self._read(answer.chunks, MOST_ERROR)
+            body = await self.patience.whole(answer.chunks, MOST_ERROR)
         except UpstreamError:
             body = b""
         fault = self._without_key(
@@ -154,7 +146,7 @@ class Try:
         chunks = answer.chunks.__aiter__()
         steps = 0
         try:
-            while (data := await self._next(chunks, deadline, limits.idle_s)) is not None:
+            while (data := await self.patience.next(chunks, deadline)) is not None:
                 out = lane.feed(data)
                 if self.committed:
                     if out:
@@ -162,7 +154,7 @@ class Try:
                 else:
                     held += out
                     if len(held) > MOST_HELD:
-                        raise self._too_much(MOST_HELD)
+                        raise self.patience.too_much(MOST_HELD)
                     if lane.content or (self._accept_empty and lane.stopped):
                         self._commit()
                         await self._client.stream(bytes(held))
@@ -185,7 +177,7 @@ class Try:
                 self._commit()
                 tail = bytes(held) + tail
             if lane.done:
-                await self._linger(chunks)
+                await self.patience.linger(chunks)
             return lambda: self._client.end(tail)
         except Exception as unexpected:
             error = unexpected if isinstance(unexpected, UpstreamError) else self._unread(unexpected)
@@ -204,7 +196,7 @@ class Try:
 
     async def _whole(self, answer: Answer) -> Callable[[], Awaitable[None]]:
         """An answer that is not streamed; for a client that streams it becomes a stream."""
-        body = await self._read(answer.chunks, MOST_BODY)
+        body = await self.patience.whole(answer.chunks, MOST_BODY)
         try:
             decoded = loads(body)
         except ValueError:
@@ -233,10 +225,10 @@ class Try:
         chunks = answer.chunks.__aiter__()
         size = 0
         try:
-            while (data := await self._next(chunks, deadline, limits.idle_s)) is not None:
+            while (data := await self.patience.next(chunks, deadline)) is not None:
                 size += len(data)
                 if size > MOST_BODY:
-                    raise self._too_much(MOST_BODY)
+                    raise self.patience.too_much(MOST_BODY)
                 if reader.feed(data):
                     deadline = self._loop.time() + limits.idle_s
             events = self._filtered(reader.close())
@@ -307,71 +299,10 @@ class Try:
         message = f"answered with something that cannot be read ({type(error).__name__})"
         return UpstreamError("garbage", Fault(502, "api_error", message, code="garbage"), status=self._status)
 
-    def _too_much(self, most: int) -> UpstreamError:
-        fault = Fault(502, "api_error", f"answered with more than {most >> 20} MiB", code="garbage")
-        return UpstreamError("garbage", fault, status=self._status)
-
     def _commit(self) -> None:
-        self.committed = True
+        self.committed = self.patience.committed = True
         self._first_token_s = time.perf_counter() - self._began
         self._on_content(self)
-
-    # ---- waiting for the upstream
-
-    async def _wait(self, what: Awaitable[T], limit_s: float) -> T:
-        since = time.perf_counter()
-        try:
-            async with asyncio.timeout(limit_s):
-                return await what
-        except TimeoutError:
-            raise self._too_slow("no answer", limit_s) from None
-        finally:
-            self.waited_s += time.perf_counter() - since
-
-    async def _next(self, chunks: AsyncIterator[bytes], deadline: float, idle_s: float) -> bytes | None:
-        """The next bytes; None at the end. `deadline` is in the loop's time, and moves with content only."""
-        since = time.perf_counter()
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await anext(chunks)
-        except StopAsyncIteration:
-            return None
-        except TimeoutError:
-            if self.committed:
-                raise self._too_slow("silent", idle_s) from None
-            raise self._too_slow("no content", self._call.limits.first_byte_s) from None
-        finally:
-            self.waited_s += time.perf_counter() - since
-
-    async def _read(self, chunks: AsyncIterator[bytes], most: int) -> bytes:
-        """A whole body. All of it was there when its first byte was, so it must keep coming: never silent for longer
-        than the first byte might take, and never at a drip."""
-        limit_s = self._call.limits.first_byte_s
-        began = self._loop.time()
-        pieces: list[bytes] = []
-        size = 0
-        iterator = chunks.__aiter__()
-        deadline = began + limit_s
-        while (data := await self._next(iterator, deadline, limit_s)) is not None:
-            pieces.append(data)
-            size += len(data)
-            if size > most:
-                raise self._too_much(most)
-            deadline = min(self._loop.time(), began + size / LEAST_BYTES_A_SECOND) + limit_s
-        return b"".join(pieces)
-
-    async def _linger(self, chunks: AsyncIterator[bytes]) -> None:
-        """Read to the end of the body, for a moment, so that the connection can serve again."""
-        try:
-            async with asyncio.timeout(LINGER_S):
-                async for _ in chunks:
-                    pass
-        except (TimeoutError, UpstreamError):
-            pass
-
-    def _too_slow(self, what: str, limit_s: float) -> UpstreamError:
-        fault = Fault(504, "timeout_error", f"{what} within {limit_s:g} s")
-        return UpstreamError("timeout", fault, status=self._status)
 
     # ---- how it ended
 

@@ -168,30 +168,8 @@ class Engine:
                 dropped=[field for field, _ in out.dropped],
                 reason="; ".join(sorted({reason for _, reason in out.dropped})),
             )
-        call = Call(
-            provider,
-            request.id,
-            out.dialect,
-            request.operation,
-            out.body,
-            request.stream,
-            limits(provider, profile, stream=request.stream),
-            {name: value for name, value in request.headers.items() if name.startswith("anthropic-")},
-            f"{came}, {VIA}" if (came := request.headers.get("via")) else VIA,
-        )
-        record = Attempt(
-            id=new_id(),
-            request_id=request.id,
-            profile=profile,
-            provider=provider,
-            number=report.attempts,
-            dialect=request.dialect,
-            stream=request.stream,
-            started_at=self.clock.utc().timestamp(),
-            model=request.model[:200],
-            session_id=request.session_id,
-            client_key=request.client_key,
-        )
+        call = _call(provider, request, profile, out)
+        record = self._record(provider, request, profile, report.attempts)
         running = Try(
             record,
             request,
@@ -226,6 +204,21 @@ class Engine:
             # An error holds its frames, and this frame the error: together they would keep the request's body.
             del failure
 
+    def _record(self, provider: Provider, request: Request, profile: Profile, number: int) -> Attempt:
+        return Attempt(
+            id=new_id(),
+            request_id=request.id,
+            profile=profile,
+            provider=provider,
+            number=number,
+            dialect=request.dialect,
+            stream=request.stream,
+            started_at=self.clock.utc().timestamp(),
+            model=request.model[:200],
+            session_id=request.session_id,
+            client_key=request.client_key,
+        )
+
     def _outgoing(
         self, provider: Provider, request: Request, profile: Profile, grant: Grant, report: Report
     ) -> Outgoing:
@@ -241,8 +234,8 @@ class Engine:
 
     def _content(self, running: Try, report: Report) -> None:
         """First content: who answers is decided, and the headers can be written."""
-        report.waited_s += running.waited_s
-        running.waited_s = 0.0
+        report.waited_s += running.patience.waited_s
+        running.patience.waited_s = 0.0
         report.overhead_s = time.perf_counter() - report.began - report.waited_s
         record = running.record
         self.events.emit(
@@ -259,7 +252,7 @@ class Engine:
         record = running.settled(failure)
         if record.outcome is not Outcome.FAILED or record.usage.reported or record.estimated:
             record = evolve(record, cost=self.price(record.provider, record.usage, record.estimated))
-        report.waited_s += running.waited_s
+        report.waited_s += running.patience.waited_s
         report.tried.append((record, dropped))
         report.usage = record.usage
         report.cost = record.cost
@@ -310,3 +303,18 @@ def _verdicts(report: Report) -> list[Rejection]:
 def _dialect(adapter: Adapter, request: Request) -> Dialect:
     """The client's own dialect where the adapter speaks it, else the adapter's best."""
     return request.dialect if request.dialect in adapter.dialects else adapter.dialects[0]
+
+
+def _call(provider: Provider, request: Request, profile: Profile, out: Outgoing) -> Call:
+    came = request.headers.get("via")
+    return Call(
+        provider,
+        request.id,
+        out.dialect,
+        request.operation,
+        out.body,
+        request.stream,
+        limits(provider, profile, stream=request.stream),
+        {name: value for name, value in request.headers.items() if name.startswith("anthropic-")},
+        f"{came}, {VIA}" if came else VIA,
+    )
