@@ -96,7 +96,7 @@ class Events:
                 raise ValueError(f"event {spec.name!r} is declared twice")
             self.specs[spec.name] = spec
 
-    def emit(self, name: str, **fields: Any) -> None:
+    def emit(self, name: str, /, **fields: Any) -> None:
         """Emit the event `name`. An undeclared name is a KeyError: the catalogue is complete."""
         spec = self.specs[name]
         event = Event(name, spec.level, self._now(), current_request.get(), fields)

@@ -153,7 +153,7 @@ class CodeRouter:
 
     # ---- what a plugin may reach
 
-    def emit(self, name: str, **fields: Any) -> None:
+    def emit(self, name: str, /, **fields: Any) -> None:
         self.events.emit(name, **fields)
 
     def price(self, provider: Provider, usage: Usage) -> Cost:

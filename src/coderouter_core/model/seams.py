@@ -130,7 +130,7 @@ class Router(Protocol):
     @property
     def clock(self) -> Clock: ...
 
-    def emit(self, name: str, **fields: Any) -> None:
+    def emit(self, name: str, /, **fields: Any) -> None:
         """Emit an event of the catalogue (see `declare_events`)."""
 
     def price(self, provider: Provider, usage: Usage) -> Cost:
