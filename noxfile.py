@@ -39,7 +39,7 @@ NEED_NO_PLUGIN = (
     "tests/engine",
     "tests/web",
     "tests/test_hooks.py",
-    "tests/routing",
+    "tests/routing/test_choosing.py",
     "tests/testing/test_router.py",
 )
 

@@ -61,10 +61,17 @@ class Server:
     async def launch(cls, settings: Settings, limit_s: float = START_S) -> Server:
         """Start a child and wait until it takes requests. Raises `LaunchError`, and then leaves none behind."""
         # A session of its own: Ctrl+C at a terminal is the router's to answer, which drains first.
-        try:
-            process = await asyncio.create_subprocess_exec(
+        making = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
                 sys.executable, "-P", str(CHILD), stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
             )
+        )
+        try:
+            # Who gives up while the process is being made would not know which one to end.
+            process = await asyncio.shield(making)
+        except asyncio.CancelledError:
+            await cls(await making, "").aclose()
+            raise
         except OSError as error:
             raise LaunchError(f"no process could be made ({error.strerror})") from error
         server = cls(process, secrets.token_urlsafe(32))

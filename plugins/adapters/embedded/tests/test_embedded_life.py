@@ -193,7 +193,10 @@ async def main():
     launching.cancel()
     await asyncio.gather(launching, return_exceptions=True)
     try:
-        print("left:", os.waitpid(-1, os.WNOHANG))
+        for _ in range(100):
+            left = os.waitpid(-1, os.WNOHANG)
+            await asyncio.sleep(0.05)
+        print("left:", left)
     except ChildProcessError:
         print("none")
 asyncio.run(main())
