@@ -24,7 +24,7 @@ SHORTEST_PROMPT = 200
 PLAUSIBLE = (0.4, 3.0)
 #: Prompts that are counted only to learn from them: all of a family at first, then some, and few at once.
 COUNTED_AT_FIRST = 8
-COUNTED_LATER = 32
+COUNTED_LATER = 1024
 COUNTED_AT_ONCE = 4
 
 _SEPARATORS = re.compile(r"[-_.:@\s]+")

@@ -84,13 +84,13 @@ class Blocks:
         self._by_id: dict[str, _Part] = {}
         self._last: _Part | None = None
 
-    def text(self, block: Block, text: str, frame: bytes) -> list[StreamEvent]:
+    def text(self, block: Block, text: str, frame: bytes | None) -> list[StreamEvent]:
         """A piece of text or thinking."""
         if self._queue and self._queue[-1].block == block:
             return self._piece(self._queue[-1], text, frame)
         return self._begin(_Part(block), text, frame)
 
-    def call(self, entry: dict[str, Any], frame: bytes) -> list[StreamEvent]:
+    def call(self, entry: dict[str, Any], frame: bytes | None) -> list[StreamEvent]:
         """One entry of a delta's ``tool_calls``."""
         function = entry.get("function")
         function = function if isinstance(function, dict) else entry
@@ -198,7 +198,7 @@ def _is_again(part: _Part, said: str, piece: str) -> bool:
     return piece == part.arguments and part.complete()
 
 
-def _standing(frame: bytes, part: _Part, entry: dict[str, Any]) -> bytes | None:
+def _standing(frame: bytes | None, part: _Part, entry: dict[str, Any]) -> bytes | None:
     """The frame, where a client of the dialect reads the same in it: calls numbered from 0, each with its id."""
     function = entry.get("function")
     written = isinstance(function, dict) and isinstance(function.get("arguments") or "", str)

@@ -71,7 +71,7 @@ class ChatReader:
             return [StreamEvent("error", fault=faults.of_json(body, Dialect.CHAT))]
         if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
             return [StreamEvent("error", fault=faults.garbage("the upstream's answer has no choices"))]
-        events = [evolve(event, frame=None) for event in self._chunk(body, b"")]
+        events = self._chunk(body, None)
         self.finished = self.finished or not any(event.kind == "error" for event in events)
         return [*events, *self.close()]
 
@@ -79,11 +79,11 @@ class ChatReader:
         self.finished = self.ended = True
         return self._stop(None) or (StreamEvent("other", frame=frame),)
 
-    def _error(self, fault: Fault, frame: bytes) -> Sequence[StreamEvent]:
+    def _error(self, fault: Fault, frame: bytes | None) -> Sequence[StreamEvent]:
         """An error; nothing of the frame where the answer is over anyway."""
         return () if self.finished else (StreamEvent("error", fault=fault, frame=frame),)
 
-    def _chunk(self, chunk: dict[str, Any], frame: bytes) -> list[StreamEvent]:
+    def _chunk(self, chunk: dict[str, Any], frame: bytes | None) -> list[StreamEvent]:
         events: list[StreamEvent] = []
         choice = _first(chunk.get("choices"))
         if choice is not None and not self._stopped:
@@ -107,7 +107,7 @@ class ChatReader:
             events += self._finishes(finish, choice, frame)
         return events
 
-    def _delta(self, delta: dict[str, Any], frame: bytes) -> list[StreamEvent]:
+    def _delta(self, delta: dict[str, Any], frame: bytes | None) -> list[StreamEvent]:
         events: list[StreamEvent] = []
         reasoning = delta.get("reasoning_content") or delta.get("reasoning")
         if isinstance(reasoning, str) and reasoning:
@@ -129,7 +129,7 @@ class ChatReader:
             events += self._blocks.call({"index": 0, "function": legacy}, frame)
         return events
 
-    def _finishes(self, finish: str, choice: dict[str, Any], frame: bytes) -> list[StreamEvent]:
+    def _finishes(self, finish: str, choice: dict[str, Any], frame: bytes | None) -> list[StreamEvent]:
         if self.finished:
             return []
         if finish in FAILURES:
