@@ -33,8 +33,8 @@ class Serving:
         self._reader.start()
 
     def _read(self, said: IO[str]) -> None:
-        # A terminal that its program has left is an error to read from.
-        with suppress(OSError):
+        # A terminal that its program has left is an error to read from; so is a pipe that the test has closed.
+        with suppress(OSError, ValueError):
             for line in said:
                 with self._came:
                     self.lines.append(line.rstrip("\r\n"))

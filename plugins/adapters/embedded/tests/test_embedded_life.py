@@ -183,12 +183,20 @@ def test_closing_ends_the_child() -> None:
         os.kill(pid, 0)
 
 
-def test_a_start_that_is_given_up_leaves_no_process() -> None:
+@pytest.fixture
+def endless(tmp_path: Path) -> Path:
+    """A model that is never read to its end, so that its start never ends either."""
+    path = tmp_path / "endless.gguf"
+    os.mkfifo(path)
+    return path
+
+
+def test_a_start_that_is_given_up_leaves_no_process(endless: Path) -> None:
     script = f"""
 import asyncio, os
 from coderouter_adapter_embedded.server import Server, Settings
 async def main():
-    launching = asyncio.create_task(Server.launch(Settings(**{attrs.asdict(settings())!r})))
+    launching = asyncio.create_task(Server.launch(Settings({str(endless)!r}, "m", 256, 1, 1)))
     await asyncio.sleep(0.2)
     launching.cancel()
     await asyncio.gather(launching, return_exceptions=True)
@@ -211,7 +219,9 @@ def test_closing_ends_the_start() -> None:
         model = choose_model("tiny", None, None)
         adapter = EmbeddedAdapter("tiny", httpx.AsyncHTTPTransport(), model, 1)
         asking = asyncio.create_task(ask(adapter))
-        await asyncio.sleep(0.2)
+        # Far fewer turns of the loop than a process needs to load a model.
+        for _ in range(5):
+            await asyncio.sleep(0)
         await adapter.aclose()
         return list(await asyncio.gather(asking, return_exceptions=True))
 
