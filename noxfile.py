@@ -33,6 +33,7 @@ HIDDEN = ("PYTHONPATH", "ALLOW_PAID", *(name for name in os.environ if name.star
 
 #: The newest release for Node 20.
 CLAUDE_CODE = "@anthropic-ai/claude-code@2.1.197"
+CODEX = "@openai/codex@0.169.0"
 
 #: Tests that serve whole routers, with the adapters that `coderouter_core.testing` brings.
 NEED_NO_PLUGIN = (
@@ -162,6 +163,7 @@ def agents(session: nox.Session) -> None:
         session.skip("npm is not here: no agent's command line was run")
     install(session, "test")
     target = Path(session.create_tmp()).absolute()
-    session.run("npm", "install", "--silent", "--prefix", str(target), CLAUDE_CODE, external=True)
-    command = target / "node_modules" / ".bin" / "claude"
-    session.run("pytest", "-q", "e2e", *session.posargs, env={"CLAUDE": str(command)})
+    session.run("npm", "install", "--silent", "--prefix", str(target), CLAUDE_CODE, CODEX, external=True)
+    commands = target / "node_modules" / ".bin"
+    places = {name.upper(): str(commands / name) for name in ("claude", "codex")}
+    session.run("pytest", "-q", "e2e", *session.posargs, env=places)

@@ -10,6 +10,7 @@ when a budget is exceeded and ``--check`` is given.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -38,12 +39,17 @@ from coderouter_core.api import (
     Usage,
     hookimpl,
 )
+from coderouter_core.capabilities import Gates, Registry
 from coderouter_core.cli.assemble import Assembly, from_text
+from coderouter_core.engine.reduced import reduced
 from coderouter_core.hooks import Hooks
+from coderouter_core.model import Capabilities
 from coderouter_core.router import CodeRouter
 
 #: Microseconds a request may spend in hooks; in the rules, whose number is the operator's choice, for a hundred.
 DECIDING_US, RULES_US, OBSERVING_US = 60.0, 50.0, 100.0
+#: The core's own look at what a chain of five providers can do.
+GATES_US, GATED = 5.0, 5
 RULES = "match_rule, every rule"
 #: What a request that goes well emits: received, tried, first content, finished.
 EVENTS_A_REQUEST = 4
@@ -167,6 +173,27 @@ def through_the_house(hooks: Hooks, scene: Scene) -> dict[str, Callable[[], obje
     }
 
 
+def through_the_gates() -> Callable[[], object]:
+    """What the core asks of its gates for one request, of which the first provider takes everything."""
+    told = Capabilities(max_context_tokens=200_000, tools=True)
+    chain = [Provider(f"p{number}", model="qwen3-coder:30b", capabilities=told) for number in range(GATED)]
+    providers = {provider.name: provider for provider in chain}
+    profile = Profile("default", tuple(providers))
+    raw = bodies.tiny()
+    request = Request("req_bench", Dialect.CHAT, orjson.loads(raw), raw)
+    gates = Gates(Registry.load(None))
+
+    def ask() -> None:
+        with contextlib.suppress(StopIteration):
+            gates.prepare(request, profile, providers).send(None)
+        for provider in chain:
+            gates.too_long(provider, request, profile)
+        gates.demotions(chain, request)
+        reduced(request, gates.can(chain[0]), gates.lacks(chain[0], request), Dialect.CHAT)
+
+    return ask
+
+
 def through_pluggy(hook: Any, scene: Scene) -> list[Callable[[], object]]:
     """The same calls by pluggy's own loop, in the same order; verdicts from generators are drawn."""
     about = {"chain": scene.chain, "request": scene.request, "profile": scene.profile}
@@ -241,6 +268,10 @@ def main() -> int:
     installed, _ = measure(assembly, asked.rules)
     more, pluggy = measure(Assembly(assembly.config, assembly.plugins + synthetic), asked.rules)
     within = report(installed, more, pluggy, asked.plugins, asked.rules)
+    gates = microseconds(through_the_gates())
+    verdict = "met" if gates <= GATES_US else "EXCEEDED"
+    print(f"{f'the core, chain of {GATED}':36}  {gates:9.1f}  {'':11}  budget {GATES_US:g} µs: {verdict}")
+    within = within and gates <= GATES_US
     return 0 if within or not asked.check else 1
 
 

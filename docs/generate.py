@@ -1,4 +1,4 @@
-"""Write the reference pages that the code itself can tell: hooks.md and events.md.
+"""Write the reference pages that the code itself can tell: hooks.md, events.md and translation.md.
 
 ``python docs/generate.py``, in an environment with every plugin of this repository.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import runpy
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,7 +101,13 @@ def _events(heading: str, specs: tuple[EventSpec, ...]) -> str:
     return textwrap.dedent(f"## {heading}\n\n{head}\n") + "\n".join(rows) + "\n"
 
 
-PAGES = {"hooks.md": hooks_page, "events.md": events_page}
+def translation_page() -> str:
+    """The reference of translations."""
+    page = runpy.run_path(str(Path(__file__).with_name("translations.py")))["translation_page"]
+    return str(page())
+
+
+PAGES = {"hooks.md": hooks_page, "events.md": events_page, "translation.md": translation_page}
 
 
 def main() -> None:

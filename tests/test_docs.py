@@ -119,7 +119,7 @@ def test_the_events_of_a_plugin_have_their_rows(plugin: str, specs: Any) -> None
     assert [spec.name for spec in specs if f"\n| `{spec.name}` |" not in page] == []
 
 
-@pytest.mark.parametrize("page", ["hooks.md", "events.md"])
+@pytest.mark.parametrize("page", ["hooks.md", "events.md", "translation.md"])
 def test_a_page_is_what_the_generator_writes(page: str) -> None:
     if not everything_is_installed():
         pytest.skip("not every plugin of this repository is installed")

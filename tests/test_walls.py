@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, Set[str]] = {
     "ids": set(),
     "log": VALUES,
     "routing": {*VALUES, "hooks"},
-    "engine": {*VALUES, "hooks", "wire", "costs", "ids"},
+    "engine": {*VALUES, "hooks", "wire", "capabilities", "costs", "ids"},
     "router": SERVING - {"router"},
     "web": SERVING,
     "testing": {*SERVING, "web"},
@@ -48,7 +48,14 @@ IMPURE = {"asyncio", "httpx", "starlette", "structlog", "time", "socket", "threa
 
 #: Words of the core that are also names of plugins, and why they stand there.
 ALSO_WORDS = {
+    ("capabilities/gates.py", "adaptive"): "a value of `thinking.type` in the Messages dialect",
+    ("capabilities/gates.py", "tokens"): "a fact that every request can tell of itself",
+    ("engine/failure.py", "tokens"): "a field of an event",
+    ("events.py", "tokens"): "a field of an event",
     ("engine/attempt.py", "adaptive"): "a value of `thinking.type` in the Messages dialect",
+    ("wire/bodies/thinking.py", "adaptive"): "a value of `thinking.type` in the Messages dialect",
+    ("wire/bodies/thinking.py", "anthropic"): "a value of reasoning_control",
+    ("wire/bodies/translation.py", "anthropic"): "a value of reasoning_control",
     ("model/provider.py", "openai-compat"): "the kind of a provider that names none, as in CodeRouter 1.10",
     ("model/provider.py", "anthropic"): "a value of reasoning_control and of mcp",
     ("model/request.py", "has_image"): "a fact that every request can tell of itself",

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from coderouter_core import __version__
-from coderouter_core.capabilities import Registry, effective
+from coderouter_core.capabilities import Gates, Registry
+from coderouter_core.capabilities.gates import DEGRADED_HINT
 from coderouter_core.config import placed
 from coderouter_core.engine import Chains, Engine
 from coderouter_core.errors import ConfigError, Problem, UpstreamError
@@ -86,12 +87,12 @@ class CodeRouter:
         self.draining = False
         self.in_flight: set[asyncio.Task[Any]] = set()
         self.ready = False
-        self._windows: dict[str, int] = {}
+        self.gates = Gates(self.registry, self.clock.monotonic)
         self._transports: list[Any] = []
         self._stack = AsyncExitStack()
         self._make_adapters()
         self.routing = Routing(config, self.hooks, self.events, self.ledger, self.clock)
-        chains = Chains(self.providers, config.settings, self.hooks, self.events)
+        chains = Chains(self.providers, config.settings, self.hooks, self.events, self.adapters, self.gates)
         self.engine = Engine(
             self.adapters,
             chains,
@@ -143,6 +144,7 @@ class CodeRouter:
             default_profile=self.config.default_profile,
             mode_source=self.config.mode_source,
         )
+        self._warn_of_degraded_models()
 
     async def aclose(self) -> None:
         """Leave everything in reverse. Once."""
@@ -162,24 +164,38 @@ class CodeRouter:
     async def vitals(self, provider: Provider) -> Mapping[str, Any]:
         return await self.adapters[provider.name].vitals()
 
+    def _warn_of_degraded_models(self) -> None:
+        """Tell of profiles for Claude Code whose models are known to cope badly with it."""
+        for profile in self.routing.profiles.values():
+            if not profile.name.startswith("claude-code"):
+                continue
+            chain = dict.fromkeys(self.providers[name] for name in profile.providers)
+            if degraded := self.gates.degraded(chain):
+                self.emit(
+                    "chain-claude-code-suitability-degraded",
+                    profile=profile.name,
+                    degraded_providers=[provider.name for provider in degraded],
+                    degraded_models=[provider.model for provider in degraded],
+                    hint=DEGRADED_HINT,
+                )
+
     # ---- what is known of providers
 
     def window(self, provider: Provider) -> int | None:
         """The provider's context window in tokens: as configured, as registered, or as its backend told."""
-        said = effective(provider, self.registry).max_context_tokens
-        return said if said is not None else self._windows.get(provider.name)
+        return self.gates.window(provider)
 
     async def find_window(self, provider: Provider) -> int | None:
-        """As `window`, but asks the backend when nobody has said yet."""
-        known = self.window(provider)
+        """As `window`, but asks the backend when nobody has said it, or not lately."""
+        known = self.gates.sure_window(provider)
         if known is None:
             try:
                 async with asyncio.timeout(WINDOW_QUESTION_S):
                     known = _window_of(provider, await self.adapters[provider.name].models())
             except (TimeoutError, UpstreamError):
-                return None
+                return self.window(provider)
             if known is not None:
-                self._windows[provider.name] = known
+                self.gates.told(provider, known)
         return known
 
     def _ledger_failed(self, error: str) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import fields
 
 from coderouter_core.capabilities import Flags, Registry, effective
 from coderouter_core.errors import ConfigError
@@ -46,6 +47,9 @@ def said(directory: Path, text: str, kinds: list[str] | None = None) -> list[str
             "meta-llama/llama-3.3-70b-instruct",
             Flags(claude_code_suitability="degraded"),
             id="star-crosses-slashes",
+        ),
+        pytest.param(
+            "anthropic", "claude-sonnet-5-20270101", Flags(thinking=True), id="claude-of-a-later-family"
         ),
         pytest.param("openai-compat", "GLM-4.6-Air", Flags(tools=True), id="set-of-digits"),
         pytest.param("openai-compat", "GLM-4.4", Flags(), id="digit-outside-the-set"),
@@ -168,6 +172,8 @@ def test_what_is_assumed_of_a_kind_was_declared_by_nobody() -> None:
     ("flag", "capability", "value"),
     [
         ("tools", "tools", False),
+        ("vision", "vision", False),
+        ("tool_schema", "tool_schema", "simple"),
         ("reasoning_passthrough", "reasoning_passthrough", True),
         ("max_context_tokens", "max_context_tokens", 4096),
     ],
@@ -179,6 +185,59 @@ def test_a_flag_of_the_registry_becomes_a_capability(
     found = effective(Provider("p", model="m"), registry(tmp_path, rules))
 
     assert getattr(found, capability) == value
+
+
+#: Models by kind, and what CodeRouter 1.10 knew of them.
+RULES_OF_1_10 = [
+    (
+        "claude-opus-4-1 claude-sonnet-4-6 claude-sonnet-4-7-x claude-haiku-4-5",
+        "anthropic",
+        {"thinking": True},
+    ),
+    (
+        "claude-opus-4-1 claude-sonnet-4-0 claude-haiku-4-5 qwen3.5-x qwen3.6-x",
+        "anthropic",
+        {"cache_control": True},
+    ),
+    ("a/llama-3.3-70b-x a/Llama-3.3-70B-x", "openai_compat", {"claude_code_suitability": "degraded"}),
+    (
+        "qwen3-coder:30b qwen/qwen3-coder-x qwen/qwen3-coder:free Qwen/Qwen3-Coder-480B",
+        "openai_compat",
+        {"tools": True, "claude_code_suitability": "ok"},
+    ),
+    (
+        "qwen3.6:27b qwen/qwen3.6-x gemma4:26b google/gemma-4-x",
+        "openai_compat",
+        {"tools": True, "thinking": True},
+    ),
+    (
+        "GLM-5 GLM-4.5 GLM-4.9-x moonshotai/kimi-k2 moonshotai/Kimi-K2-x openai/gpt-oss-120b gpt-oss-20b"
+        " deepseek-ai/DeepSeek-V3 deepseek/deepseek-v3.2 MiniMaxAI/MiniMax-M2 minimax/minimax-m2"
+        " nvidia/nemotron-3-x nvidia/Nemotron-3-x mistralai/Devstral-x mistral/devstral",
+        "openai_compat",
+        {"tools": True},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "known"),
+    [(kind, model, known) for models, kind, known in RULES_OF_1_10 for model in models.split()],
+)
+def test_what_coderouter_1_10_knew_is_known(kind: str, model: str, known: dict[str, Any]) -> None:
+    flags = BUNDLED.lookup(kind, model)
+
+    assert {flag: getattr(flags, flag) for flag in known} == known
+
+
+def test_an_embedded_model_is_known_to_make_grammars_of_schemas() -> None:
+    assert effective(Provider("p", kind="embedded"), BUNDLED).tool_schema == "simple"
+
+
+def test_every_flag_stands_in_the_reference() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "capabilities.md").read_text(encoding="utf-8")
+
+    assert [flag.name for flag in fields(Flags) if f"\n| `{flag.name}` |" not in page] == []
 
 
 def test_what_the_registry_does_not_know_stays_as_configured() -> None:

@@ -84,6 +84,17 @@ def test_a_body_is_read_from_standard_input(home: Path) -> None:
     assert planned(route(home, "--json", "--body", "-", stdin=json.dumps(BODY))) == ["local"]
 
 
+def test_a_provider_that_this_request_cannot_be_written_for_is_left_out(home: Path) -> None:
+    pytest.importorskip("coderouter_adapter_anthropic")
+    written = json.loads((home / "providers.yaml").read_text())
+    written["providers"][0]["kind"] = "anthropic"
+    (home / "providers.yaml").write_text(json.dumps(written))
+
+    told = route(home, "--dialect", "chat", "--body", "-", stdin=json.dumps({**BODY, "n": 2})).stdout
+
+    assert "left out  local by core: n: must be 1 for a provider that speaks Messages, not 2" in told
+
+
 def test_it_ends_with_1_where_nobody_would_be_tried(home: Path) -> None:
     result = route(home, "--header", "X-CodeRouter-Profile: paid")
 

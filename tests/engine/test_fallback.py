@@ -35,6 +35,7 @@ FAILURES = [
     *(pytest.param(ProviderError("no", status=status), id=str(status)) for status in STATUSES),
     pytest.param(ProviderError("this model does not support tools", status=400), id="400-of-the-provider"),
     pytest.param(ProviderError("Your credit balance is too low", status=400), id="400-no-credit"),
+    pytest.param(ProviderError("Failed to parse grammar", status=400), id="400-no-grammar"),
     pytest.param(Refuse(), id="refused"),
     pytest.param(Close(), id="closed"),
     pytest.param(Close(rst=True), id="reset"),

@@ -105,6 +105,14 @@ def test_a_client_that_asked_for_usage_keeps_it() -> None:
     assert not outgoing(request(raw), Provider("p"), PROFILE, Dialect.CHAT).hide_usage
 
 
+def test_the_usage_of_a_translated_stream_is_not_hidden() -> None:
+    raw = b'{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"stream":true}'
+
+    out = outgoing(request(raw, Dialect.MESSAGES), Provider("p"), PROFILE, Dialect.CHAT)
+
+    assert (orjson.loads(out.body)["stream_options"], out.hide_usage) == ({"include_usage": True}, False)
+
+
 def test_other_stream_options_of_the_client_stay() -> None:
     raw = b'{"model":"m","messages":[],"stream":true,"stream_options":{"chunk":3}}'
 

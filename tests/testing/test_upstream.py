@@ -12,6 +12,7 @@ import pytest
 from coderouter_core.testing import (
     Close,
     CutAfter,
+    Depends,
     DripBody,
     DripHead,
     EmptyStream,
@@ -333,3 +334,34 @@ def test_an_upstream_that_closes_was_not_left() -> None:
         upstream.close()
 
         assert upstream.calls[0].gone_at is None
+
+
+def test_it_listens_where_it_is_told_to() -> None:
+    with Upstream("hello") as first:
+        port = int(first.url.rpartition(":")[2])
+
+    with Upstream("hello", port=port) as second:
+        assert (second.url, post(second, "/v1/messages").status_code) == (first.url, 200)
+
+
+def test_an_answer_to_head_has_no_body() -> None:
+    with Upstream("hello") as upstream, httpx.Client(base_url=upstream.url) as kept:
+        statuses = [kept.head("/").status_code, kept.get("/v1/models").status_code]
+
+    assert statuses == [404, 200]
+
+
+@pytest.mark.parametrize(("asked", "told"), [({}, 0), ({"stream_options": {"include_usage": True}}, 1)])
+def test_a_streamed_completion_tells_usage_when_asked(asked: dict[str, Any], told: int) -> None:
+    with Upstream("hello") as upstream:
+        *chunks, _ = events(post(upstream, "/v1/completions", stream=True, **asked))
+
+    assert sum(not chunk["choices"] for chunk in chunks) == told
+
+
+@PATHS
+def test_a_step_may_depend_on_the_request(path: str) -> None:
+    with Upstream(Depends(lambda asked: str(len(asked["messages"])))) as upstream:
+        said = [post(upstream, path, messages=[{"role": "user", "content": "hi"}] * count).text for count in (1, 2)]
+
+    assert [f'"{count}"' in text for count, text in zip((1, 2), said, strict=True)] == [True, True]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coderouter_core.model import Dialect
-from coderouter_core.wire import codec
+from coderouter_core.wire import client_side, codec
 from coderouter_core.wire.codec import Lane
 from coderouter_core.wire.grammar import problems
 from coderouter_core.wire.lanes import TranslatingLane
@@ -111,6 +111,25 @@ def test_any_messages_stream_becomes_a_correct_chat_stream(stream: bytes) -> Non
     lane = TranslatingLane(codec(Dialect.MESSAGES).reader(), codec(Dialect.CHAT).writer())
 
     assert problems(Dialect.CHAT, ended(lane, stream)) == []
+
+
+#: ``f`` is one of the tools that the streams call.
+FREE_TEXT: dict[str, Any] = {
+    "tools": [{"type": "custom", "name": "f"}],
+    "include": ["reasoning.encrypted_content"],
+}
+
+
+@given(
+    streams(CHAT) | streams(MESSAGES), st.sampled_from(["chat", "messages"]), st.sampled_from([{}, FREE_TEXT])
+)
+def test_any_stream_becomes_a_correct_responses_stream(
+    stream: bytes, dialect: str, asked: dict[str, Any]
+) -> None:
+    writer = client_side(Dialect.RESPONSES).writer(asked=asked)
+    lane = TranslatingLane(codec(Dialect(dialect)).reader(), writer)
+
+    assert problems(Dialect.RESPONSES, ended(lane, stream)) == []
 
 
 @given(streams(CHAT) | streams(MESSAGES), st.sampled_from(["chat", "messages"]))

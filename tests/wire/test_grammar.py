@@ -8,20 +8,32 @@ from coderouter_core.model import Dialect
 from coderouter_core.wire.grammar import problems
 from coderouter_core.wire.sse import write
 
-START = write(b'{"type":"message_start","message":{}}', "message_start")
+START = write(
+    b'{"type":"message_start","message":{"content":[],"usage":{"input_tokens":1,"output_tokens":1}}}',
+    "message_start",
+)
 OPEN = write(
-    b'{"type":"content_block_start","index":0,"content_block":{"type":"text"}}', "content_block_start"
+    b'{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}',
+    "content_block_start",
 )
 TOOL = write(
-    b'{"type":"content_block_start","index":0,"content_block":{"type":"tool_use"}}', "content_block_start"
+    b'{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","input":{}}}',
+    "content_block_start",
 )
+NAMED_TOOL = TOOL.replace(b'"input"', b'"id":"i","name":"f","input"')
 DELTA = write(
-    b'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta"}}', "content_block_delta"
+    b'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"}}',
+    "content_block_delta",
 )
+JSON = DELTA.replace(b"text_delta", b"input_json_delta").replace(b'"text"', b'"partial_json"')
+CALL = NAMED_TOOL + JSON
 CLOSE = write(b'{"type":"content_block_stop","index":0}', "content_block_stop")
-LAST = write(b'{"type":"message_delta"}', "message_delta")
+LAST = write(
+    b'{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2}}', "message_delta"
+)
 STOP = write(b'{"type":"message_stop"}', "message_stop")
-ERROR = write(b'{"type":"error"}', "error")
+ERROR = write(b'{"type":"error","error":{"type":"api_error","message":"x"}}', "error")
+NEW = write(b'{"type":"brand_new"}', "brand_new")
 PING = write(b'{"type":"ping"}', "ping")
 BLOCK = OPEN + DELTA + CLOSE
 END = LAST + STOP
@@ -35,6 +47,8 @@ END = LAST + STOP
         pytest.param(START + END, id="empty"),
         pytest.param(START + OPEN + DELTA + ERROR, id="broken-in-a-block"),
         pytest.param(ERROR, id="only-an-error"),
+        pytest.param(NEW + START + NEW + BLOCK + LAST + NEW + STOP + NEW, id="unknown-events"),
+        pytest.param(START + CALL + CLOSE + END, id="call"),
         pytest.param(
             START + OPEN.replace(b'"text"', b'"brand_new"') + DELTA + CLOSE + END,
             id="any-delta-in-a-new-block",
@@ -71,6 +85,42 @@ def test_correct_messages_streams(stream: bytes) -> None:
             START + TOOL + DELTA + CLOSE + END, "a text_delta in a block of tool_use", id="wrong-delta"
         ),
         pytest.param(
+            START.replace(b'"content":[],', b"") + END,
+            "message_start lacks its empty content or its usage",
+            id="no-content",
+        ),
+        pytest.param(
+            START.replace(b'"output_tokens":1', b"").replace(b"1,}", b"1}") + END,
+            "message_start lacks its empty content or its usage",
+            id="no-usage-to-add-to",
+        ),
+        pytest.param(
+            START + END.replace(b'"output_tokens":2', b""),
+            "message_delta lacks its stop reason or its usage",
+            id="no-usage",
+        ),
+        pytest.param(
+            START + END.replace(b'"end_turn"', b"null"),
+            "message_delta lacks its stop reason or its usage",
+            id="no-reason",
+        ),
+        pytest.param(
+            START + OPEN.replace(b',"text":""', b"") + DELTA + CLOSE + END,
+            "a text block has no text to add to",
+            id="nothing-to-add-to",
+        ),
+        pytest.param(
+            START + OPEN + DELTA.replace(b',"text":"a"', b"") + CLOSE + END,
+            "a text_delta without its text",
+            id="nothing-to-add",
+        ),
+        pytest.param(
+            START + CALL + CLOSE + (CALL + CLOSE).replace(b'"index":0', b'"index":1') + END,
+            "two calls have the id 'i'",
+            id="same-id",
+        ),
+        pytest.param(START + ERROR.replace(b'"x"', b"7"), "an error lacks its type or message", id="wordless"),
+        pytest.param(
             START + END.replace(b"event: message_stop", b"event: x"),
             "a frame is called 'x' and holds 'message_stop'",
             id="wrong-name",
@@ -96,9 +146,13 @@ def call(index: bytes, rest: bytes = b"") -> bytes:
 ROLE = choice(b'{"role":"assistant","content":""}')
 TEXT = choice(b'{"content":"a"}')
 FINISH = choice(b"{}", b'"stop"')
-USAGE = chunk(b'"choices":[],"usage":{"prompt_tokens":1}')
+COUNTS = b'{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}'
+USAGE = chunk(b'"choices":[],"usage":' + COUNTS)
 DONE = b"data: [DONE]\n\n"
+SECOND = ROLE.replace(b'"index":0', b'"index":1')
+SECOND_FINISH = FINISH.replace(b'"index":0', b'"index":1')
 NAMED = b',"id":"i","function":{"name":"f"}'
+OTHER = b',"id":"j","function":{"name":"f"}'
 
 
 @pytest.mark.parametrize(
@@ -106,9 +160,10 @@ NAMED = b',"id":"i","function":{"name":"f"}'
     [
         pytest.param(ROLE + TEXT + FINISH + DONE, id="answer"),
         pytest.param(ROLE + TEXT + FINISH + USAGE + DONE, id="usage"),
-        pytest.param(ROLE + call(b"0", NAMED) + call(b"0") + call(b"1", NAMED) + FINISH + DONE, id="calls"),
+        pytest.param(ROLE + call(b"0", NAMED) + call(b"0") + call(b"1", OTHER) + FINISH + DONE, id="calls"),
         pytest.param(b": ping\n\n" + ROLE + FINISH + DONE, id="pings"),
         pytest.param(ROLE + TEXT + write(b'{"error":{"message":"x"}}') + DONE, id="broken"),
+        pytest.param(ROLE + SECOND + TEXT + FINISH + SECOND_FINISH + USAGE + DONE, id="two-choices"),
     ],
 )
 def test_correct_chat_streams(stream: bytes) -> None:
@@ -132,7 +187,7 @@ def test_correct_chat_streams(stream: bytes) -> None:
             "a chunk has neither choices nor usage",
             id="empty-chunk",
         ),
-        pytest.param(ROLE + call(b"1", NAMED) + FINISH + DONE, "a tool call has index 1", id="index-skipped"),
+        pytest.param(ROLE + call(b"1", OTHER) + FINISH + DONE, "a tool call has index 1", id="index-skipped"),
         pytest.param(
             ROLE + call(b"0") + FINISH + DONE, "tool call 0 begins without id or name", id="nameless"
         ),
@@ -142,7 +197,7 @@ def test_correct_chat_streams(stream: bytes) -> None:
             id="only-an-id",
         ),
         pytest.param(
-            ROLE + call(b"0", NAMED) + call(b"1", NAMED) + call(b"0") + FINISH + DONE,
+            ROLE + call(b"0", NAMED) + call(b"1", OTHER) + call(b"0") + FINISH + DONE,
             "tool call 0 goes on after 1 began",
             id="interleaved",
         ),
@@ -152,6 +207,35 @@ def test_correct_chat_streams(stream: bytes) -> None:
             "a chunk is not called chat.completion.chunk",
             id="object",
         ),
+        pytest.param(
+            ROLE + call(b"0", NAMED) + call(b"1", NAMED) + FINISH + DONE,
+            "two calls have the id 'i'",
+            id="same-call-id",
+        ),
+        pytest.param(
+            ROLE + call(b"0", NAMED) + call(b"0", NAMED) + FINISH + DONE,
+            "tool call 0 is named again",
+            id="named-again",
+        ),
+        pytest.param(ROLE + SECOND + FINISH + DONE, "0 finish reasons", id="one-choice-of-two-is-open"),
+        pytest.param(
+            ROLE + TEXT.replace(b'"index":0,', b"") + FINISH + DONE, "a choice has index None", id="no-index"
+        ),
+        pytest.param(
+            ROLE + TEXT.replace(b'"a"', b'["a"]') + FINISH + DONE, "a text is no string", id="list-of-parts"
+        ),
+        pytest.param(
+            ROLE + FINISH + USAGE.replace(b'"total_tokens":2', b'"a":1') + DONE,
+            "the usage lacks a count",
+            id="no-total",
+        ),
+        pytest.param(
+            ROLE + FINISH.replace(b'"stop"', b'"brand_new"') + DONE,
+            "a finish reason is 'brand_new'",
+            id="new-finish",
+        ),
+        pytest.param(write(b'{"error":{"a":1}}') + DONE, "an error lacks its message", id="wordless"),
+        pytest.param(b"data: {no\n\n" + DONE, "the data of a frame is not JSON", id="no-json"),
         pytest.param(write(b'{"error":{}, "a":1}') + DONE, "0 finish reasons", id="empty-error"),
         pytest.param(
             write(b'{"error":{"message":"x"}}') + FINISH + DONE,
@@ -161,4 +245,4 @@ def test_correct_chat_streams(stream: bytes) -> None:
     ],
 )
 def test_wrong_chat_streams(stream: bytes, problem: str) -> None:
-    assert problem in problems(Dialect.CHAT, stream)
+    assert any(problem in found for found in problems(Dialect.CHAT, stream))

@@ -17,7 +17,8 @@ from coderouter_core.wire.sse import write
 MESSAGES, CHAT = codec(Dialect.MESSAGES), codec(Dialect.CHAT)
 
 START = write(
-    b'{"type":"message_start","message":{"id":"msg_1","model":"m","usage":{"input_tokens":3}}}',
+    b'{"type":"message_start","message":{"id":"msg_1","model":"m","content":[],'
+    b'"usage":{"input_tokens":3,"output_tokens":1}}}',
     "message_start",
 )
 OPEN = write(
@@ -41,7 +42,9 @@ ROLE = write(
 )
 CHUNK = write(b'{"id":"chatcmpl-1","model":"m","choices":[{"index":0,"delta":{"content":"hi"}}]}')
 FINISH = write(b'{"id":"chatcmpl-1","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}')
-USAGE = write(b'{"id":"chatcmpl-1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}')
+USAGE = write(
+    b'{"id":"chatcmpl-1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}'
+)
 DONE = b"data: [DONE]\n\n"
 
 GARBAGE = b"data: {not json\n\n"
@@ -433,6 +436,27 @@ def test_the_usage_chunk_is_hidden_behind_filters_too() -> None:
     assert out == ROLE + CHUNK + FINISH + DONE
 
 
+class Silent:
+    """Takes every text out."""
+
+    stage = 0
+
+    def feed(self, event: StreamEvent) -> Iterable[StreamEvent]:
+        return [] if event.block == "text" and event.kind == "delta" else [event]
+
+    def flush(self) -> Iterable[StreamEvent]:
+        return ()
+
+
+def test_what_a_filter_takes_out_is_a_step_all_the_same() -> None:
+    lane = filtered(Dialect.CHAT, Silent())
+    lane.feed(ROLE + CHUNK)
+    steps, size = lane.steps, lane.size
+    lane.feed(CHUNK)
+
+    assert (lane.steps > steps, lane.size > size, lane.content) == (True, True, False)
+
+
 class NoThinking:
     """Takes thinking out."""
 
@@ -465,7 +489,7 @@ class OtherArguments:
 
 
 def test_changed_arguments_follow_a_call_that_passed_as_it_came() -> None:
-    call = b'{"id":"c","choices":[{"delta":{"tool_calls":[{"index":0,%b"function":{%b"arguments":"%b"}}]}}]}'
+    call = b'{"id":"c","choices":[{"index":0,"delta":{"role":"assistant","tool_calls":[{"index":0,%b"function":{%b"arguments":"%b"}}]}}]}'
     start = write(call % (b'"id":"i",', b'"name":"f",', b""))
     lane = TranslatingLane(CHAT.reader(), CHAT.writer(), [OtherArguments()])
     out = lane.feed(start + write(call % (b"", b"", b"{}x")))

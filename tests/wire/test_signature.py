@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from coderouter_core.wire import is_ours, without_our_thinking
+from coderouter_core.wire.signature import is_foreign, without_foreign_thinking
 
 TEXT = {"type": "text", "text": "a"}
 OURS = {"type": "thinking", "thinking": "hm", "signature": "coderouter:unsigned"}
@@ -50,3 +51,28 @@ def test_only_our_thinking_is_taken_out(turns: list[Any], kept: list[Any]) -> No
 )
 def test_a_request_without_it_needs_no_change(turns: Any) -> None:
     assert without_our_thinking({"messages": turns}) is None
+
+
+@pytest.mark.parametrize(
+    ("signature", "foreign"),
+    [
+        pytest.param("EqQBCgIYAhIM1gbcDa9GJw==", False, id="base64"),
+        pytest.param("c2ln", False, id="short-base64"),
+        pytest.param("coderouter:unsigned", True, id="ours"),
+        pytest.param("", True, id="none"),
+        pytest.param("3f0c9a52-2d6b-4b8e-9d77-6d5f1c0e8a11", True, id="an-id"),
+        pytest.param("9f86d081884c7d659a2feaa0c55ad015", True, id="a-digest"),
+        pytest.param("sig_abc", True, id="a-word"),
+        pytest.param("EqQBCgIYAhIM1", True, id="cut-base64"),
+    ],
+)
+def test_what_anthropic_cannot_have_signed_is_foreign(signature: str, foreign: bool) -> None:
+    assert is_foreign(signature) is foreign
+
+
+def test_a_thinking_block_without_a_signature_is_foreign() -> None:
+    bare = {"type": "thinking", "thinking": "hm"}
+
+    assert without_foreign_thinking({"messages": [USER, said(bare, TEXT)]}) == {
+        "messages": [USER, said(TEXT)]
+    }

@@ -17,10 +17,12 @@ from coderouter_core.wire.sse import Framer, fields
 BLOCKS: list[Block] = ["text", "thinking", "tool_call"]
 DIALECTS = pytest.mark.parametrize("dialect", [Dialect.MESSAGES, Dialect.CHAT])
 
+IDS = st.uuids(version=4).map(str)
+
 EVENTS = st.one_of(
     st.just(StreamEvent("start", id="a", model="m")),
     st.builds(
-        StreamEvent, st.just("block_start"), block=st.sampled_from(BLOCKS), id=st.just("i"), name=st.just("f")
+        StreamEvent, st.just("block_start"), block=st.sampled_from(BLOCKS), id=IDS, name=st.just("f")
     ),
     st.builds(StreamEvent, st.just("delta"), block=st.sampled_from(BLOCKS), text=st.text(max_size=3)),
     st.builds(
@@ -91,12 +93,13 @@ def test_text_is_written_whatever_stands_around_it(dialect: Dialect, events: lis
 
 @DIALECTS
 def test_ids_have_the_form_of_the_dialect(dialect: Dialect) -> None:
-    [first, *_] = data(written(dialect, StreamEvent("start", id="x7")))
+    other = {Dialect.CHAT: "msg_7", Dialect.MESSAGES: "chatcmpl-7"}[dialect]
+    [first, *_] = data(written(dialect, StreamEvent("start", id=other)))
 
-    assert first.get("id", first.get("message", {}).get("id")) in ("chatcmpl-x7", "msg_x7")
+    assert first.get("id", first.get("message", {}).get("id")) in ("chatcmpl-msg_7", "msg_chatcmpl-7")
 
 
-@pytest.mark.parametrize(("dialect", "identity"), [(Dialect.MESSAGES, "msg_7"), (Dialect.CHAT, "chatcmpl-7")])
+@pytest.mark.parametrize(("dialect", "identity"), [(Dialect.MESSAGES, "msg_7"), (Dialect.CHAT, "chatcmpl-7"), (Dialect.CHAT, "gen-7")])
 def test_an_id_that_has_the_form_is_kept(dialect: Dialect, identity: str) -> None:
     assert b'"id":"%b"' % identity.encode() in written(dialect, StreamEvent("start", id=identity))
 
@@ -220,7 +223,7 @@ def test_the_usage_chunk_comes_when_it_was_asked_for(
 
 
 def test_no_text_follows_a_finish_that_was_passed_on() -> None:
-    frame = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+    frame = b'data: {"choices":[{"index":0,"delta":{"role":"assistant"},"finish_reason":"stop"}]}\n\n'
     writer = codec(Dialect.CHAT).writer()
     writer.write(StreamEvent("start"))
     writer.relay(frame, codec(Dialect.CHAT).reader().read(frame)[1:])

@@ -71,6 +71,7 @@ class OpenAICompatAdapter:
     """One provider. `base_url` is used as it is: it already ends in ``/v1`` where the server wants that."""
 
     dialects = (Dialect.CHAT,)
+    operations = tuple(PATHS)
 
     def __init__(self, provider: Provider, transport: httpx.AsyncBaseTransport) -> None:
         self._provider = provider

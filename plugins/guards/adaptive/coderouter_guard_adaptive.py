@@ -13,6 +13,7 @@ from coderouter_core.api import (
     Demotion,
     EventSpec,
     Level,
+    Operation,
     Option,
     Outcome,
     Profile,
@@ -116,7 +117,10 @@ def latency_s(attempt: Attempt) -> float | None:
 
 
 def sample_of(attempt: Attempt, now: float) -> Sample | None:
-    """What an attempt says of its provider; None when it says nothing."""
+    """What an attempt says of its provider; None when it says nothing. Embeddings and legacy completions are too
+    different from answers to be measured with them."""
+    if attempt.operation is not Operation.GENERATE:
+        return None
     if attempt.outcome in (Outcome.FAILED, Outcome.BROKEN):
         own = attempt.error_kind in ("context", "plugin") or (
             attempt.error_kind == "status" and attempt.status in CLIENTS_OWN

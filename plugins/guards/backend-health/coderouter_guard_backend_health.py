@@ -79,7 +79,9 @@ def _is_backends_fault(attempt: Attempt) -> bool:
         return True
     if attempt.error_kind in OWN_KINDS:
         return True
-    return attempt.error_kind == "status" and attempt.status is not None and attempt.status >= 500
+    # 501: it was asked for what it does not have, embeddings for example.
+    status = attempt.status or 0
+    return attempt.error_kind == "status" and status >= 500 and status != 501
 
 
 class BackendHealthGuard:

@@ -26,6 +26,9 @@ HINT = (
     " change. Try another tool or other arguments, or ask the user how to go on."
 )
 
+#: Items of the Responses dialect that are calls of the client's tools.
+ITEMS = ("function_call", "custom_tool_call", "local_shell_call", "tool_search_call")
+
 #: A run is counted no further than this; nobody needs the exact length of a longer one.
 LONGEST_RUN = 1000
 
@@ -68,11 +71,18 @@ def _parsed(arguments: Any) -> Any:
         return arguments
 
 
+def _of_item(item: Mapping[str, Any]) -> Call:
+    """The call that an item of the Responses dialect is; a group's name stands before its tool's."""
+    names = [item.get("namespace"), item.get("name") or str(item["type"]).removesuffix("_call")]
+    arguments = next((item[key] for key in ("arguments", "input", "action") if key in item), None)
+    return Call(".".join(str(name) for name in names if name), _parsed(arguments))
+
+
 def calls_backwards(turns: Iterable[Mapping[str, Any]]) -> Iterator[Call]:
     """The tool calls of a conversation in any dialect, the latest first. `turns` come latest first."""
     for turn in turns:
-        if turn.get("type") in ("function_call", "custom_tool_call"):
-            yield Call(str(turn.get("name")), _parsed(turn.get("arguments", turn.get("input"))))
+        if turn.get("type") in ITEMS:
+            yield _of_item(turn)
         if turn.get("role") != "assistant":
             continue
         content = turn.get("content")

@@ -25,14 +25,17 @@ ANY = "any"
 @frozen
 class Flags:
     """What is known of a model. None: nobody said. `max_context_tokens` counts prompt and answer together;
-    `claude_code_suitability` is how it copes with a coding agent's long prompts."""
+    `claude_code_suitability` is how it copes with a coding agent's long prompts; `tool_schema` is ``simple`` for
+    engines that turn the schemas of tools into a grammar."""
 
     thinking: bool | None = None
     reasoning_passthrough: bool | None = None
     tools: bool | None = None
+    vision: bool | None = None
     max_context_tokens: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
     claude_code_suitability: Literal["ok", "degraded"] | None = None
     cache_control: bool | None = None
+    tool_schema: Literal["full", "simple"] | None = None
 
     def over(self, other: Flags) -> Flags:
         """These flags, and `other`'s where these say nothing."""
@@ -107,10 +110,12 @@ def effective(provider: Provider, registry: Registry) -> Capabilities:
     known = registry.lookup(provider.kind, provider.model).over(registry.assumed(provider.kind))
     answers: dict[str, Any] = {
         "tools": known.tools,
+        "vision": known.vision,
         "thinking": known.thinking,
         "reasoning_passthrough": known.reasoning_passthrough,
         "prompt_cache": known.cache_control,
         "max_context_tokens": known.max_context_tokens,
+        "tool_schema": known.tool_schema,
     }
     unsaid = {name: value for name, value in answers.items() if getattr(said, name) is None}
     return evolve(said, **unsaid)

@@ -11,7 +11,7 @@ from coderouter_core import __version__
 from coderouter_core.errors import CodeRouterError, ConfigError
 
 #: The core's own commands, in the order of the help; each is `command` in the module of its name.
-OWN = ("serve", "demo", "check", "plugins", "stats", "explain", "route")
+OWN = ("serve", "demo", "check", "plugins", "stats", "explain", "route", "conformance")
 
 #: Exit codes: what the user wrote cannot be used; what was asked for did not work.
 MISTAKE, FAILURE = 2, 1

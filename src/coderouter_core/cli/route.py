@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--body", metavar="FILE", required=True, help="The request's JSON; - reads standard input.")
 @click.option(
     "--dialect",
-    type=click.Choice(["messages", "chat"]),
+    type=click.Choice(["messages", "chat", "responses"]),
     default="messages",
     show_default=True,
     help="What the body is written in.",
@@ -86,12 +86,12 @@ def _request(body: str, dialect: Dialect, headers: Sequence[str], client_key: st
     from coderouter_core.model import Request
     from coderouter_core.web.exchange import decode
     from coderouter_core.web.generate import CREDENTIALS
-    from coderouter_core.wire import codec
+    from coderouter_core.wire import client_side
 
     raw = _read(body)
     try:
         decoded = decode(raw)
-        codec(dialect).check(decoded)
+        client_side(dialect).check(decoded)
     except RequestError as error:
         raise Mistake(f"--body: {body}: {error.fault.message}") from None
     given = dict(_header(each) for each in headers)

@@ -66,13 +66,19 @@ def rows(trace: Facts, zone: dt.tzinfo = dt.UTC) -> Iterator[Row]:
     yield from _ended(facts)
 
 
+def _kind(facts: Facts) -> str:
+    """The dialect, and what was asked for in it where that was no answer."""
+    operation = facts.get("operation", "generate")
+    return str(facts.get("dialect")) if operation == "generate" else f"{facts.get('dialect')} ({operation})"
+
+
 def _asked(trace: Facts, facts: Facts, zone: dt.tzinfo) -> Iterator[Row]:
     if identity := trace.get("request_id"):
         yield "request", str(identity), _PLAIN
         at = dt.datetime.fromtimestamp(facts.get("at") or trace["at"], zone)
         yield "when", at.strftime("%Y-%m-%d %H:%M:%S %Z"), _PLAIN
     said = [
-        f"{facts.get('dialect')}, {'streamed' if facts.get('stream') else 'not streamed'}",
+        f"{_kind(facts)}, {'streamed' if facts.get('stream') else 'not streamed'}",
         f"model {facts['model']!r}" if facts.get("model") else "no model named",
     ]
     said += [

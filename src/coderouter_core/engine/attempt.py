@@ -32,10 +32,11 @@ from coderouter_core.model import (
     Usage,
     size_of,
 )
-from coderouter_core.wire import codec
-from coderouter_core.wire.codec import Codec, Lane
-from coderouter_core.wire.lanes import TranslatingLane
+from coderouter_core.wire import client_side, codec
+from coderouter_core.wire.codec import ClientSide, Codec, Lane, Writer
+from coderouter_core.wire.lanes import Stage, TranslatingLane, through, unchanged
 from coderouter_core.wire.lenient import loads
+from coderouter_core.wire.windows import Window, WindowWriter
 
 #: A body that is not streamed, or an error's, may be this large.
 MOST_BODY = 64 * 1024 * 1024
@@ -67,6 +68,7 @@ class Try:
         *,
         accept_empty: bool,
         on_content: Callable[[Try], None],
+        window: int | None = None,
     ) -> None:
         self.record = record
         self.committed = False
@@ -88,8 +90,11 @@ class Try:
         self._status: int | None = None
         self._first_token_s: float | None = None
         self._created = int(record.started_at)
-        self._clients: Codec = codec(request.dialect)
-        self._upstreams: Codec = codec(outgoing.dialect)
+        self._clients: ClientSide = client_side(request.dialect, request.operation)
+        self._upstreams: Codec = codec(outgoing.dialect, request.operation)
+        # A Messages client is told why an answer was cut short; a Messages upstream has told it already.
+        read = request.dialect is Dialect.MESSAGES is not outgoing.dialect
+        self._window = Window(window, request.body.get("max_tokens")) if window is not None and read else None
 
     # ---- the way of an attempt
 
@@ -164,7 +169,8 @@ class Try:
                     break
                 if lane.steps != steps:
                     steps = lane.steps
-                    if self.committed:
+                    if self.committed or lane.size:
+                        # What filters hold back or take out has come all the same.
                         deadline = self._loop.time() + (LAST_FRAMES_S if lane.stopped else limits.idle_s)
                     elif steps == 2 and self._thinks:
                         deadline += limits.thinking_s - limits.first_byte_s
@@ -210,11 +216,11 @@ class Try:
         self._judge(events, same=decoded if self._clients is self._upstreams else None)
         self._commit()
         if self._request.stream:
-            writer = self._clients.writer(include_usage=not self._hides_usage(), created=self._created)
+            writer = self._writer()
             frames = b"".join(writer.write(event) for event in events) + writer.close()
             return lambda: self._client.end(frames)
-        if self._filters or self._clients is not self._upstreams:
-            body = orjson.dumps(self._clients.fold(events, created=self._created))
+        if events is not said or self._clients is not self._upstreams:
+            body = self._fold(events)
         return lambda: self._client.whole(200, {}, body)
 
     async def _collect(self, answer: Answer) -> Callable[[], Awaitable[None]]:
@@ -236,7 +242,7 @@ class Try:
             self._usage, self._size, self._ended = reader.usage, reader.size, reader.finished
         self._judge(events)
         self._commit()
-        body = orjson.dumps(self._clients.fold(events, created=self._created))
+        body = self._fold(events)
         return lambda: self._client.whole(200, {}, body)
 
     # ---- pieces
@@ -249,9 +255,18 @@ class Try:
 
     def _lane(self) -> Lane:
         if self._clients is self._upstreams and not self._filters:
-            return self._clients.relay(hide_usage=self._outgoing.hide_usage)
-        writer = self._clients.writer(include_usage=not self._hides_usage(), created=self._created)
-        return TranslatingLane(self._upstreams.reader(), writer, self._filters)
+            return self._upstreams.relay(hide_usage=self._outgoing.hide_usage)
+        return TranslatingLane(self._upstreams.reader(), self._writer(), self._filters)
+
+    def _writer(self) -> Writer:
+        wanted = not self._hides_usage()
+        writer = self._clients.writer(include_usage=wanted, created=self._created, asked=self._request.body)
+        return writer if self._window is None else WindowWriter(writer, self._window)
+
+    def _fold(self, events: Sequence[StreamEvent]) -> bytes:
+        if self._window is not None:
+            events = self._window.told(events)
+        return orjson.dumps(self._clients.fold(events, created=self._created, asked=self._request.body))
 
     def _hides_usage(self) -> bool:
         if self._request.dialect is not Dialect.CHAT:
@@ -260,10 +275,9 @@ class Try:
         return not (isinstance(asked, dict) and asked.get("include_usage"))
 
     def _filtered(self, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
-        for stage in self._filters:
-            passed = [out for event in events for out in stage.feed(event)]
-            events = [*passed, *stage.flush()]
-        return events
+        """What filters make of a whole answer; the very same events where they change none."""
+        passed = through([Stage(each) for each in self._filters], events)
+        return events if unchanged(passed, events) else passed
 
     def _judge(self, events: Sequence[StreamEvent], same: Mapping[str, Any] | None = None) -> None:
         """Raise for events that are no answer: an error, or nothing in them. `same` is the answer itself where the

@@ -6,12 +6,28 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
+from coderouter_core.capabilities import Gates, Registry
 from coderouter_core.events import Events
 from coderouter_core.hooks import Hooks, Said
-from coderouter_core.model import Demotion, Profile, Provider, Rejection, Request, Settings
+from coderouter_core.model import (
+    Adapter,
+    Demotion,
+    Operation,
+    Profile,
+    Provider,
+    Rejection,
+    Request,
+    Settings,
+    operations_of,
+)
 
 #: Who is named where the core itself decides.
 CORE = "core"
+
+#: What other operations are called where somebody lacks them.
+ASKED = {Operation.EMBED: "embeddings", Operation.COMPLETE: "legacy completions"}
+
+_NO_ADAPTERS: Mapping[str, Adapter] = {}
 
 PAID_HINT = "set ALLOW_PAID=true (or allow_paid: true), mark the provider as not paid, or add a free provider"
 
@@ -29,19 +45,36 @@ class Chains:
     """Gates of the core, then `filter_chain`, then `reorder_chain`; every verdict is an Event."""
 
     def __init__(
-        self, providers: Mapping[str, Provider], settings: Settings, hooks: Hooks, events: Events
+        self,
+        providers: Mapping[str, Provider],
+        settings: Settings,
+        hooks: Hooks,
+        events: Events,
+        adapters: Mapping[str, Adapter] = _NO_ADAPTERS,
+        gates: Gates | None = None,
     ) -> None:
+        self.gates = gates or Gates(Registry())
         self._providers = providers
         self._settings = settings
         self._hooks = hooks
         self._events = events
+        self._adapters = adapters
+
+    async def prepare(self, request: Request, profile: Profile) -> None:
+        """Compute what `resolve` must know of the request."""
+        await self.gates.prepare(request, profile, self._providers)
 
     def resolve(self, request: Request, profile: Profile) -> Chain:
         left: list[Provider] = []
         rejected: list[Said[Rejection]] = []
         for name in profile.providers:
             provider = self._providers[name]
-            if (rejection := self.gate(provider, profile)) is None:
+            rejection = (
+                self.gate(provider, profile)
+                or self._cannot(provider, request, profile)
+                or self.gates.too_long(provider, request, profile)
+            )
+            if rejection is None:
                 left.append(provider)
             else:
                 rejected.append(Said(CORE, rejection))
@@ -77,6 +110,19 @@ class Chains:
             )
         return None
 
+    def _cannot(self, provider: Provider, request: Request, profile: Profile) -> Rejection | None:
+        """The core's own veto: a provider that has nothing of the kind that is asked for."""
+        operation = request.operation
+        if operation is Operation.GENERATE or operation in operations_of(self._adapters[provider.name]):
+            return None
+        return Rejection(
+            provider,
+            f"providers of kind {provider.kind!r} have no {ASKED[operation]}",
+            event="skip-unsupported-operation",
+            fields={"profile": profile.name, "provider": provider.name, "operation": operation.value},
+            status=501,
+        )
+
     def _veto(
         self,
         left: Sequence[Provider],
@@ -99,7 +145,8 @@ class Chains:
     def _reorder(
         self, left: Sequence[Provider], request: Request, profile: Profile
     ) -> tuple[list[Provider], list[Said[Demotion]]]:
-        said = self._hooks.reorder_chain(tuple(left), request, profile)
+        said = [Said(CORE, demotion) for demotion in self.gates.demotions(left, request)]
+        said += self._hooks.reorder_chain(tuple(left), request, profile)
         if not said:
             return list(left), []
         weights: dict[int, int] = {}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from coderouter_core.model import Fault, Request
-from coderouter_core.wire.codec import Codec
+from coderouter_core.wire.codec import ClientSide
 
 
 class Connection(Protocol):
@@ -40,7 +40,7 @@ class Client:
         self,
         connection: Connection,
         request: Request,
-        codec: Codec,
+        codec: ClientSide,
         head: Callable[[bool], Mapping[str, str]],
         ping_after_s: float,
     ) -> None:

@@ -8,12 +8,15 @@ from collections.abc import Sequence
 import orjson
 from attrs import evolve, frozen
 
+from coderouter_core.capabilities.gates import SKIP_WINDOW
 from coderouter_core.errors import UpstreamError, listing
 from coderouter_core.model import Fault, Provider, Rejection
+from coderouter_core.wire import too_long
 
 #: A 400 whose words say that this provider cannot, not that the request is wrong.
 _PROVIDERS_OWN = re.compile(
     r"not enabled|not support|n't support|unsupported|not available|not found|no such model|unknown model"
+    r"|failed to parse grammar|unable to generate parser|json schema (?:error|conversion)"
     r"|stream_options|invalid model|not a valid model|credit balance|insufficient (?:credit|quota|balance)|api key",
     re.IGNORECASE,
 )
@@ -133,11 +136,30 @@ def verdict(profile: str, failed: Sequence[Failed], rejected: Sequence[Rejection
     return _nobody(text, rejected)
 
 
+def _fits_nowhere(rejected: Sequence[Rejection]) -> Fault | None:
+    """The prompt is too long for all whom no other lasting reason keeps away: the client can make it shorter."""
+    small = [each for each in rejected if each.event == SKIP_WINDOW]
+    names = {each.provider.name for each in small}
+    if not small or any(not _is_for_good(each) and each.provider.name not in names for each in rejected):
+        return None
+    told = max(small, key=lambda each: each.fields["window"]).fields
+    return too_long(f"{told['tokens']} tokens > {told['window']} maximum")
+
+
+def _is_for_good(rejection: Rejection) -> bool:
+    return rejection.status in (402, 501) or rejection.event == "skip-missing-key"
+
+
 def _nobody(text: str, rejected: Sequence[Rejection]) -> Fault:
-    """Everybody was skipped: 402 when only money is in the way, else 503 with the soonest return."""
-    if rejected and all(each.status == 402 for each in rejected):
+    """Everybody was skipped: 402 when only money is in the way, 501 when nobody has what is asked for, else 503 with the soonest return."""
+    if (fault := _fits_nowhere(rejected)) is not None:
+        return fault
+    statuses = {each.status for each in rejected}
+    if statuses == {501}:
+        return Fault(501, "api_error", text, code="no_provider_eligible", should_retry=False)
+    if statuses and statuses <= {402, 501}:
         return Fault(402, "billing_error", text, code="no_provider_eligible", should_retry=False)
-    for_good = all(each.status == 402 or each.event == "skip-missing-key" for each in rejected)
+    for_good = all(map(_is_for_good, rejected))
     waits = [each.retry_after_s for each in rejected if each.retry_after_s is not None]
     return Fault(
         503,

@@ -21,13 +21,22 @@ TEXTS = ("text", "thinking")
 
 def holds_content(answer: Mapping[str, Any]) -> bool:
     """True when any choice or any block of `answer` says something, also in kinds that only its own dialect knows."""
-    choices, blocks = answer.get("choices"), answer.get("content")
+    choices, blocks, vectors = answer.get("choices"), answer.get("content"), answer.get("data")
+    if isinstance(vectors, list):
+        return bool(vectors)
     if isinstance(choices, list):
+        if any(isinstance(choice, dict) and _completes(choice) for choice in choices):
+            return True
         messages = [choice.get("message") for choice in choices if isinstance(choice, dict)]
         return any(isinstance(each, dict) and any(each.get(key) for key in SPOKEN) for each in messages)
     if isinstance(blocks, list):
         return any(isinstance(block, dict) and _says(block) for block in blocks)
     return False
+
+
+def _completes(choice: Mapping[str, Any]) -> bool:
+    """A legacy completion may be empty: a text that is complete already is one, too."""
+    return isinstance(choice.get("text"), str) and bool(choice["text"] or choice.get("finish_reason"))
 
 
 def _says(block: Mapping[str, Any]) -> bool:

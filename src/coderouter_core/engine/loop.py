@@ -26,8 +26,11 @@ from coderouter_core.engine.failure import (
 )
 from coderouter_core.engine.limits import limits
 from coderouter_core.engine.outgoing import Outgoing, outgoing
+from coderouter_core.engine.reduced import reduced
+from coderouter_core.engine.renaming import Renaming
 from coderouter_core.engine.report import Dropped, Planned, Report
 from coderouter_core.engine.review import Grant, Review
+from coderouter_core.engine.unreasoned import FIELDS, REASON, Unreasoned, hides_reasoning
 from coderouter_core.errors import RequestError, UpstreamError
 from coderouter_core.events import Events
 from coderouter_core.hooks import Hooks, Said
@@ -41,12 +44,14 @@ from coderouter_core.model import (
     Dialect,
     Fault,
     Ledger,
+    Operation,
     Outcome,
     Profile,
     Provider,
     Rejection,
     Request,
     Settings,
+    StreamFilter,
     Usage,
 )
 from coderouter_core.model.attempt import VIA
@@ -79,6 +84,7 @@ class Engine:
     async def serve(self, request: Request, profile: Profile, client: Client, report: Report) -> None:
         """Answer `request` from the chain of `profile`. Raises `RequestError` when nobody can."""
         self.review.request(request, profile, report)
+        await self.chains.prepare(request, profile)
         report.chain = chain = self.chains.resolve(request, profile)
         report.rejected += chain.rejected
         failed: list[Failed] = []
@@ -97,6 +103,8 @@ class Engine:
                     self.without_usage.add(provider.name)
                     waiting.appendleft(provider)
                     continue
+                if error.window is not None:
+                    self.chains.gates.told(provider, error.window)
                 failed.append(Failed(provider, forgotten(error)))
                 report.fallback_reason = report.fallback_reason or f"{provider.name}: {summary(error)}"
                 if is_clients_fault(error):
@@ -113,13 +121,18 @@ class Engine:
         """As `serve`, without calling anybody: `report.planned` is who would be tried, each for a moment with what
         would be held for it. Raises `RequestError` when nobody would be."""
         self.review.request(request, profile, report)
+        await self.chains.prepare(request, profile)
         report.chain = chain = self.chains.resolve(request, profile)
         report.rejected += chain.rejected
         for provider in chain.providers:
             grant = await self.review.attempt(provider, request, profile, report)
             if grant is not None:
                 self.review.release(grant.tokens)
-                dropped = self._outgoing(provider, request, profile, grant, report).dropped
+                try:
+                    dropped = self._outgoing(provider, request, profile, grant, report).dropped
+                except UpstreamError as error:
+                    self.review.reject(Said(CORE, Rejection(provider, summary(error))), profile, report)
+                    continue
                 report.planned.append(Planned(provider, dropped, grant.reservations))
         if not report.planned:
             raise RequestError(verdict(profile.name, (), _verdicts(report)))
@@ -161,13 +174,7 @@ class Engine:
         report.attempts += 1
         adapter = self.adapters[provider.name]
         out = self._outgoing(provider, request, profile, grant, report)
-        if out.dropped:
-            self.events.emit(
-                "capability-degraded",
-                provider=provider.name,
-                dropped=[field for field, _ in out.dropped],
-                reason="; ".join(sorted({reason for _, reason in out.dropped})),
-            )
+        self._say_dropped(provider, out.dropped)
         call = _call(provider, request, profile, out)
         record = self._record(provider, request, profile, report.attempts)
         running = Try(
@@ -177,9 +184,10 @@ class Engine:
             call,
             adapter,
             client,
-            self.hooks.stream_filters(provider, request),
+            self._filters(provider, request, out),
             accept_empty=profile.on_empty_answer == "accept",
             on_content=lambda begun: self._content(begun, report),
+            window=self.chains.gates.window(provider),
         )
         self.ledger.start(record)
         self.events.emit(
@@ -204,6 +212,20 @@ class Engine:
             # An error holds its frames, and this frame the error: together they would keep the request's body.
             del failure
 
+    def _filters(self, provider: Provider, request: Request, out: Outgoing) -> list[StreamFilter]:
+        if request.operation is not Operation.GENERATE:
+            return []
+        found = self.hooks.stream_filters(provider, request)
+        if found and request.dialect is Dialect.CHAT and (request.body.get("n") or 1) > 1:
+            # A filter follows one answer; of several it would mix the words.
+            message = "n: must be 1 for a provider whose answers are filtered"
+            raise UpstreamError("garbage", Fault(400, "invalid_request_error", message))
+        own: list[StreamFilter] = [Renaming(out.names)] if out.names else []
+        if hides_reasoning(self.chains.gates.can(provider), request, out.dialect):
+            told = ((field, REASON) for field in FIELDS)
+            own.append(Unreasoned(lambda: self._say_dropped(provider, tuple(told))))
+        return [*own, *found] if own else found
+
     def _record(self, provider: Provider, request: Request, profile: Profile, number: int) -> Attempt:
         return Attempt(
             id=new_id(),
@@ -217,7 +239,14 @@ class Engine:
             model=request.model[:200],
             session_id=request.session_id,
             client_key=request.client_key,
+            operation=request.operation,
         )
+
+    def _say_dropped(self, provider: Provider, dropped: Dropped) -> None:
+        """One event for each reason, so that a reason can be counted and searched for."""
+        for reason in sorted({reason for _, reason in dropped}):
+            fields = [field for field, because in dropped if because == reason]
+            self.events.emit("capability-degraded", provider=provider.name, dropped=fields, reason=reason)
 
     def _outgoing(
         self, provider: Provider, request: Request, profile: Profile, grant: Grant, report: Report
@@ -225,8 +254,13 @@ class Engine:
         dialect = _dialect(self.adapters[provider.name], request)
         added = [said.verdict for said in report.instructions]
         ask_usage = provider.name not in self.without_usage
+        gates = self.chains.gates
         try:
-            return outgoing(request, provider, profile, dialect, grant.drops, added, ask_usage=ask_usage)
+            taken = reduced(request, gates.can(provider), gates.lacks(provider, request), dialect)
+            known = evolve(provider, capabilities=gates.can(provider))
+            return outgoing(request, known, profile, dialect, grant.drops, added, taken, ask_usage=ask_usage)
+        except RequestError as error:
+            raise UpstreamError("garbage", error.fault) from None
         except (TypeError, ValueError, RecursionError) as error:
             message = f"the request cannot be written for this provider ({type(error).__name__})"
             fault = Fault(400, "invalid_request_error", message, code="garbage")
@@ -315,6 +349,6 @@ def _call(provider: Provider, request: Request, profile: Profile, out: Outgoing)
         out.body,
         request.stream,
         limits(provider, profile, stream=request.stream),
-        {name: value for name, value in request.headers.items() if name.startswith("anthropic-")},
+        out.headers,
         f"{came}, {VIA}" if came else VIA,
     )

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from attrs import frozen
+from attrs import field, frozen
 
+from coderouter_core.engine.fitting import fitted, headers, is_claude, without_betas
+from coderouter_core.engine.reduced import Reduced
 from coderouter_core.model import Dialect, Drop, Instruction, Operation, Profile, Provider, Request
-from coderouter_core.wire import translate, without_our_thinking
+from coderouter_core.wire import Translated, translate
+from coderouter_core.wire.bodies.losses import Losses
 
 #: Keys of ours in a request's body; they never travel.
 OURS = ("profile",)
@@ -26,13 +29,16 @@ class Outgoing:
     """An encoded body, in the dialect it will be sent in.
 
     `dropped` are (field, reason) of what the provider will not get. `hide_usage`: the stream will hold a
-    usage chunk that the client did not ask for.
+    usage chunk that the client did not ask for. `headers` are the client's own that go with it; `names` leads from names
+    of tools in it to those that the client knows.
     """
 
     body: bytes
     dialect: Dialect
     dropped: tuple[tuple[str, str], ...] = ()
     hide_usage: bool = False
+    headers: Mapping[str, str] = field(factory=dict)
+    names: Mapping[str, str] = field(factory=dict)
 
 
 def outgoing(
@@ -42,60 +48,87 @@ def outgoing(
     dialect: Dialect,
     drops: Sequence[Drop] = (),
     instructions: Sequence[Instruction] = (),
+    taken: Reduced | None = None,
     *,
     ask_usage: bool = True,
 ) -> Outgoing:
-    """Build it, in this order: `extra_body` as defaults, translation, drops, system prompt, instructions."""
+    """Build it, in this order: what the provider can take (`taken`), `extra_body` as defaults, translation, drops,
+    system prompt, instructions."""
+    taken = taken or Reduced(request.body)
     defaults = {key: value for key, value in provider.extra_body.items() if key not in LIFTED}
     directive = (
         profile.append_system_prompt
         if profile.append_system_prompt is not None
         else provider.append_system_prompt
     )
-    dropped: tuple[tuple[str, str], ...] = ()
-    body: dict[str, Any]
+    if request.operation is not Operation.GENERATE:
+        # A text to complete or to embed is the client's data: there is no system prompt to add to.
+        directive, instructions = None, ()
+    losses = Losses()
+    names: Mapping[str, str] = {}
+    hide_usage = False
     if dialect is request.dialect:
-        # Thoughts that this router wrote down for another provider bear no signature that a native one would take.
-        own = without_our_thinking(request.body) if dialect is Dialect.MESSAGES else None
-        sent = request.body if own is None else own
-        hide_usage = ask_usage and _wants_usage(request, dialect, defaults)
+        sent = fitted(taken.body, request, provider, dialect, losses)
+        plain = sent is request.body and not (directive or instructions or _concerns(drops, sent))
         missing = {key: value for key, value in defaults.items() if key not in request.body}
-        if hide_usage:
-            missing["stream_options"] = _with_usage(
-                request.body.get("stream_options") or missing.get("stream_options")
-            )
-        touched = (
-            own is not None or directive or instructions or any(drop.field in request.body for drop in drops)
-        )
-        if not touched and (spliced := _splice(request, provider.model, missing)) is not None:
-            return Outgoing(spliced, dialect, hide_usage=hide_usage)
+        if hide_usage := ask_usage and _wants_usage(request, dialect, defaults):
+            asked = request.body.get("stream_options") or missing.get("stream_options")
+            missing["stream_options"] = _with_usage(asked)
+        if plain and (spliced := _splice(request, provider.model, missing)) is not None:
+            return Outgoing(spliced, dialect, hide_usage=hide_usage, headers=headers(request, dialect, sent))
         body = {**missing, **sent}
         if hide_usage:
             body["stream_options"] = missing["stream_options"]
     else:
-        translated = translate(dict(request.body), request.dialect, dialect)
-        hide_usage = False
-        dropped = translated.dropped
-        body = {**defaults, **translated.body}
+        translated = _translated(taken.body, request, provider, dialect)
+        names = translated.names
+        losses.told(translated.dropped)
+        body = dict(fitted({**defaults, **translated.body}, request, provider, dialect, losses))
         if not ask_usage:
             body.pop("stream_options", None)
-    for key in OURS:
-        body.pop(key, None)
-    for drop in drops:
-        if body.pop(drop.field, None) is not None:
-            dropped += ((drop.field, drop.reason),)
+    body = _without(body, drops, losses)
     if provider.model:
         body["model"] = provider.model
     if directive:
         add_to_system(body, dialect, directive, "\n")
     for instruction in instructions:
         _instruct(body, dialect, instruction, profile)
-    return Outgoing(orjson.dumps(body), dialect, dropped, hide_usage)
+    dropped = taken.dropped + losses.all()
+    sent_headers = headers(request, dialect, body, [name for name, _ in dropped])
+    return Outgoing(orjson.dumps(body), dialect, dropped, hide_usage, sent_headers, names)
+
+
+def _translated(
+    body: Mapping[str, Any], request: Request, provider: Provider, dialect: Dialect
+) -> Translated:
+    claude = is_claude(provider, request)
+    return translate(
+        body,
+        request.dialect,
+        dialect,
+        control=provider.capabilities.reasoning_control,
+        # Claude would refuse thoughts that it did not sign.
+        reasoning=provider.capabilities.reasoning_passthrough is True and not claude,
+        structured=claude,
+    )
+
+
+def _without(body: dict[str, Any], drops: Sequence[Drop], losses: Losses) -> dict[str, Any]:
+    for key in OURS:
+        body.pop(key, None)
+    for drop in drops:
+        if body.pop(drop.field, None) is not None:
+            losses.add(drop.field, drop.reason)
+    return without_betas(body, drops, losses)
+
+
+def _concerns(drops: Sequence[Drop], body: Mapping[str, Any]) -> bool:
+    return any(drop.field in body or drop.field.startswith("anthropic-beta") for drop in drops)
 
 
 def _wants_usage(request: Request, dialect: Dialect, defaults: Mapping[str, Any]) -> bool:
     """Whether the router must ask for the usage of a chat stream, because the client did not."""
-    if dialect is not Dialect.CHAT or not request.stream or request.operation is not Operation.GENERATE:
+    if dialect is not Dialect.CHAT or not request.stream:
         return False
     asked = request.body.get("stream_options")
     if isinstance(asked, dict) and asked.get("include_usage"):

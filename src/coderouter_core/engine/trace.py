@@ -23,6 +23,7 @@ def facts_of(report: Report, how: str, *, status: int | None = None, seconds: fl
     facts = {
         "at": report.began_at,
         "dialect": request.dialect.value,
+        "operation": request.operation.value,
         "stream": request.stream,
         "model": request.model[:200],
         "session_id": request.session_id,

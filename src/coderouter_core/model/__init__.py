@@ -14,7 +14,7 @@ from coderouter_core.model.provider import (
 )
 from coderouter_core.model.request import Dialect, Operation, Request
 from coderouter_core.model.rough import rough_prompt, rough_tokens, size_of
-from coderouter_core.model.seams import Adapter, Clock, Ledger, Router, StreamFilter
+from coderouter_core.model.seams import Adapter, Clock, Ledger, Router, StreamFilter, operations_of
 from coderouter_core.model.spending import Spender, month_of, spending
 from coderouter_core.model.stream import Block, Fault, StreamEvent
 from coderouter_core.model.usage import CacheOutcome, Cost, Usage, cache_outcome
@@ -69,6 +69,7 @@ __all__ = [
     "Usage",
     "cache_outcome",
     "month_of",
+    "operations_of",
     "rough_prompt",
     "rough_tokens",
     "size_of",

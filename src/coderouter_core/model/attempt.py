@@ -92,6 +92,7 @@ class Attempt:
     model: str = ""
     session_id: str | None = None
     client_key: str | None = None
+    operation: Operation = Operation.GENERATE
     outcome: Outcome = Outcome.STARTED
     status: int | None = None
     error_kind: str | None = None

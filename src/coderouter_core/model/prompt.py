@@ -74,6 +74,9 @@ class Prompt:
             yield from self._said(self._body.get(key))
         for turn in self._turns:
             self.messages += 1
+            if turn.get("type") == "reasoning" and turn.get("encrypted_content"):
+                # What is shown of it does not travel.
+                turn = {"encrypted_content": turn["encrypted_content"]}
             yield from self._said(turn)
         for key in ("tools", "functions"):
             tools = self._body.get(key)

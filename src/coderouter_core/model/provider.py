@@ -62,6 +62,9 @@ class Capabilities:
     mcp: str = field(default="none", validator=validators.in_(("none", "anthropic", "provider_specific")))
     openai_compatible: bool = True
     max_context_tokens: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
+    tool_schema: str | None = field(
+        default=None, validator=validators.optional(validators.in_(("full", "simple")))
+    )
 
 
 @frozen

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from attrs import define, field
 
 from coderouter_core.model.images import IMAGE_TYPES as IMAGE_TYPES
+from coderouter_core.model.items import declares_tools, held, is_models
 from coderouter_core.model.prompt import PER_MESSAGE, Prompt, joined
 from coderouter_core.model.tokens import ESTIMATE, Counting, PromptSize
 
@@ -25,8 +26,8 @@ _PAUSE_AFTER_S = SLICE_S / 2
 _SPANS_A_STEP = 1_000
 
 FENCE = "```"
-#: What an agent adds to a user's turn on its own.
-_REMINDER = ("<system-reminder>", "</system-reminder>")
+#: The elements that agents add to a user's turn on their own: Claude Code, Codex.
+_REMINDERS = ("system-reminder", "environment_context", "user_instructions", "turn_aborted", "subagent_notification")
 
 SESSION_HEADERS = (
     "x-claude-code-session-id",
@@ -73,7 +74,7 @@ class Request:
 
     @cached_property
     def stream(self) -> bool:
-        return self.body.get("stream") is True
+        return self.body.get("stream") is True and self.operation is not Operation.EMBED
 
     @cached_property
     def model(self) -> str:
@@ -83,7 +84,10 @@ class Request:
 
     @cached_property
     def turns(self) -> list[Mapping[str, Any]]:
-        """The conversation, oldest first: the dialect's own message objects."""
+        """The conversation, oldest first: the dialect's own message objects. What is to be embedded or completed
+        stands as one turn of the user's."""
+        if self.operation is not Operation.GENERATE:
+            return [{"role": "user", "content": list(given_texts(self.body, self.operation))}]
         value = self.body.get("input" if self.dialect is Dialect.RESPONSES else "messages")
         if isinstance(value, str):
             return [{"role": "user", "content": value}]
@@ -107,18 +111,23 @@ class Request:
     def has_image(self) -> bool:
         """Whether what came after the assistant's last turn holds an image, tool results included."""
         for turn in reversed(self.turns):
-            if turn.get("role") == "assistant":
+            if is_models(turn):
                 return False
-            if any(_holds_image(block) for block in blocks(turn.get("content"))):
+            if any(_holds_image(block) for block in blocks(held(turn))):
                 return True
         return False
 
     @cached_property
+    def holds_image(self) -> bool:
+        """Whether any turn holds an image, tool results included."""
+        return any(_holds_image(block) for turn in self.turns for block in blocks(turn.get("content")))
+
+    @cached_property
     def has_tools(self) -> bool:
         """Whether the request declares tools (or legacy functions)."""
-        return any(
-            isinstance(self.body.get(key), list) and bool(self.body[key]) for key in ("tools", "functions")
-        )
+        if any(isinstance(self.body.get(key), list) and bool(self.body[key]) for key in ("tools", "functions")):
+            return True
+        return self.dialect is Dialect.RESPONSES and any(declares_tools(turn) for turn in self.turns)
 
     @cached_property
     def session_id(self) -> str | None:
@@ -136,9 +145,20 @@ class Request:
         return round(size.text * self._counting.factor) + size.media
 
     @property
+    def counted(self) -> bool:
+        """Whether a tokenizer tells `tokens`, rather than an estimate."""
+        return self._counting.count is not ESTIMATE.count
+
+    @property
     def prompt_size(self) -> PromptSize | None:
         """What `tokens` is made of, when somebody had it computed."""
         return self._facts.get("tokens")
+
+    def once(self, name: str, make: Callable[[Request], T]) -> T:
+        """What `make` says of this request: computed when somebody first asks for it by `name`, then kept."""
+        if name not in self._facts:
+            self._facts[name] = make(self)
+        return self._facts[name]  # type: ignore[no-any-return]
 
     def count_with(self, counting: Counting) -> None:
         """Tell tokens this way from now on. Routing says so, before anybody asks for `tokens`."""
@@ -202,7 +222,29 @@ def _prompt_size(request: Request) -> Steps[PromptSize]:
     for piece in joined(prompt.texts()):
         text += count(piece)
         yield
+    if request.operation is not Operation.GENERATE:
+        # No chat template is put round it, and what came as tokens needs no counting.
+        return PromptSize(text, given_tokens(request.body, request.operation))
     return PromptSize(text + PER_MESSAGE * prompt.messages, prompt.media)
+
+
+def _given(body: Mapping[str, Any], operation: Operation) -> list[Any]:
+    """The texts to embed or to complete: strings, token numbers, lists of token numbers."""
+    value = body.get("input" if operation is Operation.EMBED else "prompt")
+    return value if isinstance(value, list) else [value]
+
+
+def given_texts(body: Mapping[str, Any], operation: Operation) -> Iterator[Mapping[str, Any]]:
+    """Those that came as text, each as a block of text."""
+    for item in _given(body, operation):
+        if isinstance(item, str):
+            yield {"type": "text", "text": item}
+
+
+def given_tokens(body: Mapping[str, Any], operation: Operation) -> int:
+    """How many tokens came as numbers."""
+    given = _given(body, operation)
+    return sum(len(item) if isinstance(item, list) else isinstance(item, int) for item in given)
 
 
 def _code_fence_ratio(request: Request) -> Steps[float]:
@@ -232,8 +274,8 @@ def _written(turn: Mapping[str, Any]) -> str:
 
 
 def _is_reminder(text: str) -> bool:
-    opening, closing = _REMINDER
-    return text[:64].lstrip().startswith(opening) and text[-64:].rstrip().endswith(closing)
+    start, end = text[:64].lstrip(), text[-64:].rstrip()
+    return any(start.startswith(f"<{name}>") and end.endswith(f"</{name}>") for name in _REMINDERS)
 
 
 def blocks(content: Any) -> Iterator[Mapping[str, Any]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from coderouter_core.model.attempt import Answer, Attempt, Call
 from coderouter_core.model.provider import Provider
-from coderouter_core.model.request import Dialect
+from coderouter_core.model.request import Dialect, Operation
 from coderouter_core.model.usage import Cost, Usage
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ class Clock(Protocol):
 class Adapter(Protocol):
     """Speaks to one provider; the only thing that does upstream I/O.
 
-    `dialects` are those it can be called in, the best one first.
+    `dialects` are those it can be called in, the best one first. One that can do more than generate says so in
+    `operations`, a collection of `Operation`; what else than to generate is asked for is asked for in the chat
+    dialect, in OpenAI's words.
     """
 
     dialects: Sequence[Dialect]
@@ -54,6 +56,12 @@ class Adapter(Protocol):
 
     async def aclose(self) -> None:
         """Let go of connections and processes. Called once, after the last answer."""
+
+
+def operations_of(adapter: Adapter) -> Collection[Operation]:
+    """What `adapter` can be asked for: to generate, unless it says more."""
+    said: Collection[Operation] = getattr(adapter, "operations", (Operation.GENERATE,))
+    return said
 
 
 class StreamFilter(Protocol):

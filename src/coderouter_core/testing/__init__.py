@@ -10,6 +10,7 @@ from coderouter_core.testing.peer import Received
 from coderouter_core.testing.steps import (
     Close,
     CutAfter,
+    Depends,
     DripBody,
     DripHead,
     EmptyStream,
@@ -39,6 +40,7 @@ __all__ = [
     "Asked",
     "Close",
     "CutAfter",
+    "Depends",
     "DripBody",
     "DripHead",
     "EmptyStream",

@@ -50,6 +50,8 @@ class Asked:
     def error(self) -> Mapping[str, Any] | None:
         """The error object, of an answer or of a stream that ends with one."""
         last = self.body if isinstance(self.body, dict) else next(reversed(self.body or [None]), None)
+        if isinstance(last, dict) and last.get("type") == "response.failed":
+            last = last["response"]
         return last.get("error") if isinstance(last, dict) else None
 
     @property
@@ -76,7 +78,7 @@ def read_stream(raw: bytes) -> list[Any]:
 
 
 def read_text(body: Any) -> str:
-    """The text in a body of either dialect, or in the events of a stream."""
+    """The text in a body of any dialect, or in the events of a stream."""
     if isinstance(body, list):
         return "".join(_text_of_event(event) for event in body)
     if not isinstance(body, dict):
@@ -84,6 +86,9 @@ def read_text(body: Any) -> str:
     blocks = body.get("content")
     if isinstance(blocks, list):
         return "".join(block["text"] for block in blocks if block.get("type") == "text")
+    if isinstance(items := body.get("output"), list):
+        parts = [part for item in items if item.get("type") == "message" for part in item["content"]]
+        return "".join(part["text"] for part in parts)
     choices = body.get("choices") or [{}]
     return (choices[0].get("message") or {}).get("content") or ""
 
@@ -91,4 +96,6 @@ def read_text(body: Any) -> str:
 def _text_of_event(event: Any) -> str:
     if event.get("type") == "content_block_delta":
         return str(event["delta"].get("text", ""))
+    if event.get("type") == "response.output_text.delta":
+        return str(event["delta"])
     return "".join((choice.get("delta") or {}).get("content") or "" for choice in event.get("choices") or [])

@@ -42,7 +42,7 @@ def body(reply: Reply, asked: Mapping[str, Any], number: int) -> dict[str, Any]:
         "object": "chat.completion",
         "created": int(time.time()),
         "model": asked.get("model", ""),
-        "choices": [{"index": 0, "message": message, "finish_reason": _finish(reply)}],
+        "choices": [{"index": 0, "message": message, "finish_reason": finish(reply)}],
     }
     return answer if Quirk.NO_USAGE in reply.quirks else {**answer, "usage": usage(reply)}
 
@@ -59,9 +59,9 @@ def frames(reply: Reply, asked: Mapping[str, Any], number: int) -> Iterator[Fram
     for delta in deltas:
         yield Frame(dump({**base, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}))
     if Quirk.NO_FINISH not in reply.quirks:
-        last = {**base, "choices": [{"index": 0, "delta": {}, "finish_reason": _finish(reply)}]}
+        last = {**base, "choices": [{"index": 0, "delta": {}, "finish_reason": finish(reply)}]}
         yield Frame(dump({**last, "usage": usage(reply)} if Quirk.USAGE_ON_FINISH in reply.quirks else last))
-    if _usage_chunk_due(reply, asked):
+    if usage_chunk_due(reply, asked):
         yield Frame(dump({**base, "choices": [], "usage": usage(reply)}))
     if Quirk.NO_DONE not in reply.quirks:
         yield DONE
@@ -81,7 +81,7 @@ def usage(reply: Reply) -> dict[str, Any]:
     }
 
 
-def _usage_chunk_due(reply: Reply, asked: Mapping[str, Any]) -> bool:
+def usage_chunk_due(reply: Reply, asked: Mapping[str, Any]) -> bool:
     if reply.quirks & {Quirk.NO_USAGE, Quirk.USAGE_ON_FINISH}:
         return False
     options = asked.get("stream_options") or {}
@@ -148,7 +148,7 @@ def _thinking_key(reply: Reply) -> str:
     return "reasoning" if Quirk.REASONING in reply.quirks else "reasoning_content"
 
 
-def _finish(reply: Reply) -> str | None:
+def finish(reply: Reply) -> str | None:
     if Quirk.NO_FINISH in reply.quirks:
         return None
     if reply.stop:

@@ -91,7 +91,8 @@ class ScriptedAdapter:
     def __init__(self, provider: Provider, transport: httpx.AsyncBaseTransport, dialect: Dialect) -> None:
         self.dialects = (dialect,)
         self._provider = provider
-        paths = {**_PATHS, Operation.GENERATE: _GENERATE[dialect]}
+        paths = {Operation.GENERATE: _GENERATE[dialect], **(_PATHS if dialect is Dialect.CHAT else {})}
+        self.operations = tuple(paths)
         self._endpoints = {
             operation: Endpoint(transport, join_url(provider.base_url, path))
             for operation, path in paths.items()

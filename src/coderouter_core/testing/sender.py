@@ -27,6 +27,7 @@ class Sender:
         self.complete = False
         self._speech = speech
         self._number = number
+        self._method = received.method
         self._asked: Mapping[str, Any] = received.body if isinstance(received.body, dict) else {}
 
     @property
@@ -53,7 +54,8 @@ class Sender:
     async def whole(self, status: int, body: bytes, headers: Mapping[str, str] = JSON) -> None:
         """A whole answer, its length told."""
         await self.peer.head(status, {**headers, "content-length": str(len(body))})
-        await self.peer.write(body)
+        if self._method != "HEAD":
+            await self.peer.write(body)
         self.complete = True
 
     async def part(self, body: bytes, told: int) -> None:

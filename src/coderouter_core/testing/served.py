@@ -20,7 +20,11 @@ from coderouter_core.testing.recorder import Recorder
 from coderouter_core.testing.upstream import Upstream
 from coderouter_core.web.serve import listen, serve
 
-PATHS = {Dialect.MESSAGES: "/v1/messages", Dialect.CHAT: "/v1/chat/completions"}
+PATHS = {
+    Dialect.MESSAGES: "/v1/messages",
+    Dialect.CHAT: "/v1/chat/completions",
+    Dialect.RESPONSES: "/v1/responses",
+}
 
 
 class Server:
@@ -134,5 +138,7 @@ class ServedRouter:
 def question(said: str | Sequence[Mapping[str, Any]], dialect: Dialect, stream: bool) -> dict[str, Any]:
     """The smallest body of a dialect that asks."""
     messages = [{"role": "user", "content": said}] if isinstance(said, str) else list(said)
+    if dialect is Dialect.RESPONSES:
+        return {"model": "any", "input": messages, "stream": stream}
     limit = {"max_tokens": 256} if dialect is Dialect.MESSAGES else {}
     return {"model": "any", "messages": messages, "stream": stream, **limit}

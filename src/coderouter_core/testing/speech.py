@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from attrs import frozen
 
 from coderouter_core.testing import chat, messages
 from coderouter_core.testing.frames import Frame, dump, pieces
-from coderouter_core.testing.steps import Reply
+from coderouter_core.testing.steps import Quirk, Reply
 
 
 @frozen
@@ -41,22 +42,28 @@ def _embeddings(reply: Reply, asked: Mapping[str, Any], number: int) -> dict[str
 
 
 def _completion(reply: Reply, asked: Mapping[str, Any], number: int) -> dict[str, Any]:
-    choice = {"index": 0, "text": reply.text, "logprobs": None, "finish_reason": reply.stop or "stop"}
-    return {
+    choice = {"index": 0, "text": reply.text, "logprobs": None, "finish_reason": chat.finish(reply)}
+    answer = {
         "id": f"cmpl-{number}",
         "object": "text_completion",
+        "created": int(time.time()),
         "model": asked.get("model", ""),
         "choices": [choice],
-        "usage": chat.usage(reply),
     }
+    return answer if Quirk.NO_USAGE in reply.quirks else {**answer, "usage": chat.usage(reply)}
 
 
 def _completion_frames(reply: Reply, asked: Mapping[str, Any], number: int) -> Iterator[Frame]:
     whole = {key: value for key, value in _completion(reply, asked, number).items() if key != "usage"}
     for piece in pieces(reply.text, reply.chunk):
         yield Frame(dump({**whole, "choices": [{"index": 0, "text": piece, "finish_reason": None}]}))
-    yield Frame(dump({**whole, "choices": [{"index": 0, "text": "", "finish_reason": "stop"}]}))
-    yield chat.DONE
+    if Quirk.NO_FINISH not in reply.quirks:
+        last = {"index": 0, "text": "", "finish_reason": chat.finish(reply)}
+        yield Frame(dump({**whole, "choices": [last]}))
+    if chat.usage_chunk_due(reply, asked):
+        yield Frame(dump({**whole, "choices": [], "usage": chat.usage(reply)}))
+    if Quirk.NO_DONE not in reply.quirks:
+        yield chat.DONE
 
 
 def _one_frame(reply: Reply, asked: Mapping[str, Any], number: int) -> Iterator[Frame]:

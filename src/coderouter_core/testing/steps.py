@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -213,6 +213,13 @@ class DripBody:
     reply: Reply = SOME_TEXT
 
 
+@frozen
+class Depends:
+    """A step that depends on the request: what `on` makes of its decoded body. That is never a `Refuse`."""
+
+    on: Callable[[Any], str | Step]
+
+
 Step: TypeAlias = (
     Reply
     | ProviderError
@@ -229,6 +236,7 @@ Step: TypeAlias = (
     | GarbageAfter
     | DripHead
     | DripBody
+    | Depends
 )
 Steps: TypeAlias = str | Step | Sequence[str | Step]
 

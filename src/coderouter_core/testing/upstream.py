@@ -13,7 +13,7 @@ from coderouter_core.testing.peer import Peer, Received
 from coderouter_core.testing.play import play
 from coderouter_core.testing.sender import Sender
 from coderouter_core.testing.speech import CHAT, MESSAGES, Speech, models, speech_at
-from coderouter_core.testing.steps import Refuse, Step, Steps, read_steps
+from coderouter_core.testing.steps import Depends, Refuse, Step, Steps, read_steps
 
 
 class Upstream:
@@ -22,12 +22,13 @@ class Upstream:
     Every POST that asks for an answer (``…/chat/completions``, ``…/messages``, ``…/embeddings``,
     ``…/completions``) takes the next step; the last step repeats. ``…/models`` and ``…/count_tokens`` are
     answered without the script. `calls` are the requests for an answer, `others` the rest. What stands
-    before these paths is not looked at, so `url` may be used with any prefix.
+    before these paths is not looked at, so `url` may be used with any prefix. `port` 0 is any free one.
 
     Use it in a ``with`` statement, or call `start` and `close`.
     """
 
-    def __init__(self, script: Steps = "ok") -> None:
+    def __init__(self, script: Steps = "ok", port: int = 0) -> None:
+        self._port = port
         self.calls: list[Received] = []
         self.others: list[Received] = []
         self._steps = read_steps(script)
@@ -44,7 +45,7 @@ class Upstream:
 
     def start(self) -> Self:
         """Listen, unless the first step is `Refuse`."""
-        self._listener = Listener(self._serve)
+        self._listener = Listener(self._serve, self._port)
         self._loop = LoopThread("upstream")
         self._loop.run(self._follow())
         return self
@@ -114,7 +115,10 @@ class Upstream:
                 return
 
     async def _answer(self, peer: Peer, received: Received, speech: Speech) -> bool:
-        step = received.step = self._step
+        step = self._step
+        while isinstance(step, Depends):
+            (step,) = read_steps(step.on(received.body))
+        received.step = step
         self._taken += 1
         number = len(self.calls) + 1
         with self._came:

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from coderouter_core import __version__
 from coderouter_core.events import current_request
-from coderouter_core.model import Dialect, Fault
+from coderouter_core.model import Dialect, Fault, Operation
 from coderouter_core.router import CodeRouter
 from coderouter_core.web.count import CountTokens
 from coderouter_core.web.exchange import HttpConnection, Scope, Send
@@ -86,6 +86,9 @@ def _routes(router: CodeRouter) -> list[BaseRoute]:
     return [
         Route("/v1/messages", Generate(router, Dialect.MESSAGES), methods=["POST"]),
         Route("/v1/chat/completions", Generate(router, Dialect.CHAT), methods=["POST"]),
+        Route("/v1/responses", Generate(router, Dialect.RESPONSES), methods=["POST"]),
+        Route("/v1/completions", Generate(router, Dialect.CHAT, Operation.COMPLETE), methods=["POST"]),
+        Route("/v1/embeddings", Generate(router, Dialect.CHAT, Operation.EMBED), methods=["POST"]),
         Route("/v1/messages/count_tokens", CountTokens(router), methods=["POST"]),
         Route("/v1/models", list_models, methods=["GET"]),
         Route("/v1/models/{id:path}", list_models, methods=["GET"]),

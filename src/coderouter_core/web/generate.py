@@ -24,7 +24,7 @@ from coderouter_core.web.exchange import (
     read_body,
     until_gone,
 )
-from coderouter_core.wire import codec
+from coderouter_core.wire import client_side
 
 CREDENTIALS = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization", "api-key"})
 
@@ -54,7 +54,7 @@ class Generate:
         self._router = router
         self._dialect = dialect
         self._operation = operation
-        self._codec = codec(dialect)
+        self._codec = client_side(dialect, operation)
         self._most_body = router.config.settings.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -224,7 +224,7 @@ def head(report: Report, known: bool) -> Mapping[str, str]:
 
 async def answer_fault(connection: HttpConnection, dialect: Dialect, fault: Fault, identity: str) -> None:
     """Answer a request that never became one."""
-    body = codec(dialect).error_body(fault, identity)
+    body = client_side(dialect).error_body(fault, identity)
     headers = {"content-type": "application/json", "content-length": str(len(body)), **id_headers(identity)}
     if fault.should_retry is not None:
         headers["x-should-retry"] = "true" if fault.should_retry else "false"

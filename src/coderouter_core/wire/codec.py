@@ -92,8 +92,8 @@ class Lane(Protocol):
         """The last frames of an answer that breaks after content: an error in the client's dialect."""
 
 
-class Codec(Protocol):
-    """One dialect. Stateless; readers, writers and lanes hold the state of one answer."""
+class ClientSide(Protocol):
+    """What a dialect needs that clients speak. Stateless; writers hold the state of one answer."""
 
     dialect: Dialect
     ping: bytes
@@ -104,10 +104,28 @@ class Codec(Protocol):
         The message says where (``messages.2.role``), what, and what would be right; it never quotes the prompt.
         """
 
-    def reader(self) -> Reader: ...
+    def writer(
+        self, *, include_usage: bool = True, created: int = 0, asked: Mapping[str, Any] | None = None
+    ) -> Writer:
+        """`created` is Unix time in seconds, for a dialect that dates its answers; `asked` the request's body, for
+        one whose answers repeat what was asked."""
 
-    def writer(self, *, include_usage: bool = True, created: int = 0) -> Writer:
-        """`created` is Unix time in seconds, for a dialect that dates its answers."""
+    def fold(
+        self, events: Iterable[StreamEvent], *, created: int = 0, asked: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """A whole answer of this dialect from the events of one; ``error`` events are left out."""
+
+    def error_body(self, fault: Fault, request_id: str) -> bytes:
+        """An error as the body of an HTTP answer."""
+
+    def error_frames(self, fault: Fault, request_id: str) -> bytes:
+        """An error as the last frames of a stream that was opened."""
+
+
+class Codec(ClientSide, Protocol):
+    """A dialect that upstreams speak too. Stateless; readers and lanes hold the state of one answer."""
+
+    def reader(self) -> Reader: ...
 
     def relay(self, *, hide_usage: bool = False) -> Lane:
         """A lane whose both sides speak this dialect: frames pass as they came.
@@ -119,9 +137,6 @@ class Codec(Protocol):
         """The events of a whole (not streamed) answer. An error body, or one that is not an answer of this dialect,
         gives an ``error`` event as `Reader.read` does."""
 
-    def fold(self, events: Iterable[StreamEvent], *, created: int = 0) -> dict[str, Any]:
-        """A whole answer of this dialect from the events of one; ``error`` events are left out."""
-
     def fault(
         self, status: int, headers: Mapping[str, str], body: bytes, *, now: float | None = None
     ) -> Fault:
@@ -132,9 +147,3 @@ class Codec(Protocol):
         measured from the answer's ``date`` header, or from `now`, Unix time, where it has none).
         Kind ``context`` is told by `code` ``context_length_exceeded``.
         """
-
-    def error_body(self, fault: Fault, request_id: str) -> bytes:
-        """An error as the body of an HTTP answer."""
-
-    def error_frames(self, fault: Fault, request_id: str) -> bytes:
-        """An error as the last frames of a stream that was opened."""

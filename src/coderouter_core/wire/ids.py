@@ -20,8 +20,20 @@ def message_id(identity: str) -> str:
 
 
 def completion_id(identity: str) -> str:
-    """The id of a Chat Completions answer."""
-    return identity if identity.startswith("chatcmpl-") else f"chatcmpl-{identity or token_hex(12)}"
+    """The id of a Chat Completions answer: a server's own, unless it is of another dialect."""
+    if identity and not identity.startswith(("msg_", "resp_")):
+        return identity
+    return f"chatcmpl-{identity or token_hex(12)}"
+
+
+def response_id(identity: str) -> str:
+    """The id of a Responses answer."""
+    return identity if identity.startswith("resp_") else f"resp_{identity or token_hex(12)}"
+
+
+def item_id(kind: str) -> str:
+    """An id for an item of a Responses answer; `kind` is its prefix."""
+    return f"{kind}_{token_hex(12)}"
 
 
 class UniqueIds:

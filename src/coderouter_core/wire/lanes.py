@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import is_not
 
 from coderouter_core.model import Fault, StreamEvent, StreamFilter, Usage, size_of
@@ -105,7 +105,7 @@ class TranslatingLane(FrameLane):
         super().__init__()
         self._reader = reader
         self._writer = writer
-        self._filters = [_Stage(each) for each in filters]
+        self._filters = [Stage(each) for each in filters]
         self._same = reader.dialect is writer.dialect
 
     def fail(self, fault: Fault, request_id: str) -> bytes:
@@ -115,11 +115,13 @@ class TranslatingLane(FrameLane):
         events = self._reader.read(frame)
         self.usage = self._reader.usage
         for event in events:
-            # Before the filters: what they take away was billed all the same.
+            # Before the filters: what they take away was billed all the same, and shows that the upstream goes on.
+            if event.kind not in ("ping", "other"):
+                self.steps += 1
             if event.text:
                 self.size += size_of(event.text)
         passed = self._filtered(events)
-        if self._same and passed and _unchanged(passed, events):
+        if self._same and passed and unchanged(passed, events):
             for event in passed:
                 self._see(event)
             out = self._writer.relay(frame, passed) if self.fault is None else b""
@@ -139,9 +141,7 @@ class TranslatingLane(FrameLane):
         return self._writer.close()
 
     def _filtered(self, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
-        for stage in self._filters:
-            events = stage.feed(events)
-        return events
+        return through(self._filters, events)
 
     def _written(self, events: Sequence[StreamEvent]) -> bytes:
         out: list[bytes] = []
@@ -154,9 +154,6 @@ class TranslatingLane(FrameLane):
 
     def _see(self, event: StreamEvent) -> None:
         kind = event.kind
-        if kind in ("ping", "other"):
-            return
-        self.steps += 1
         if kind == "delta":
             self.content = self.content or (bool(event.text) and event.block != "tool_call")
         elif kind == "block_start":
@@ -168,11 +165,12 @@ class TranslatingLane(FrameLane):
             self.fault = event.fault
 
 
-def _unchanged(passed: Sequence[StreamEvent], events: Sequence[StreamEvent]) -> bool:
+def unchanged(passed: Sequence[StreamEvent], events: Sequence[StreamEvent]) -> bool:
+    """Whether filters let `events` pass as they are."""
     return passed is events or (len(passed) == len(events) and not any(map(is_not, passed, events)))
 
 
-class _Stage:
+class Stage:
     """One filter, which is flushed before it sees the stop."""
 
     def __init__(self, filter_: StreamFilter) -> None:
@@ -187,3 +185,10 @@ class _Stage:
                 out += self._filter.flush()
             out += self._filter.feed(event)
         return out
+
+
+def through(stages: Iterable[Stage], events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
+    """What filters, one after the other, make of the next `events` of an answer."""
+    for stage in stages:
+        events = stage.feed(events)
+    return events

@@ -37,7 +37,7 @@ def turn(role: str, *blocks: dict[str, Any]) -> dict[str, Any]:
     return {"role": role, "content": list(blocks)}
 
 
-def translated(how: dict[str, bool] | None = None, /, **body: Any) -> Translated:
+def translated(how: dict[str, Any] | None = None, /, **body: Any) -> Translated:
     whole = {"model": "m", "max_tokens": 9, "messages": [USER], **body}
     codec(Dialect.MESSAGES).check(whole)
     return translate(whole, Dialect.MESSAGES, Dialect.CHAT, **(how or {}))
@@ -255,10 +255,13 @@ def test_blocks_that_cannot_be_shown_leave_a_note_and_are_told(block: dict[str, 
 THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
 
 
-def test_thinking_of_earlier_turns_stays_behind() -> None:
+def test_thinking_of_earlier_turns_stays_behind_and_is_told() -> None:
     found = translated(messages=[USER, turn("assistant", THOUGHT, text("a")), USER])
 
-    assert (found.body["messages"][1], found.dropped) == ({"role": "assistant", "content": "a"}, ())
+    assert (found.body["messages"][1], [field for field, _ in found.dropped]) == (
+        {"role": "assistant", "content": "a"},
+        ["messages.thinking"],
+    )
 
 
 def test_thinking_of_earlier_turns_goes_back_where_it_is_wanted() -> None:
@@ -267,8 +270,149 @@ def test_thinking_of_earlier_turns_goes_back_where_it_is_wanted() -> None:
     assert found.body["messages"][1]["reasoning_content"] == "hm"
 
 
+def test_a_turn_with_calls_always_has_reasoning_where_it_is_wanted() -> None:
+    found = translated(
+        {"reasoning": True}, messages=[USER, turn("assistant", use("t1")), turn("user", result("t1"))]
+    )
+
+    assert found.body["messages"][1]["reasoning_content"] == ""
+
+
+def test_thinking_that_only_anthropic_can_read_is_told_where_reasoning_is_wanted() -> None:
+    sealed = {"type": "redacted_thinking", "data": "x"}
+    found = translated({"reasoning": True}, messages=[USER, turn("assistant", sealed, text("a")), USER])
+
+    assert [field for field, _ in found.dropped] == ["messages.redacted_thinking"]
+
+
 def test_an_assistant_turn_that_holds_nothing_is_left_out() -> None:
     assert messages(USER, turn("assistant", THOUGHT), USER) == [USER, USER]
+
+
+def test_a_call_without_a_result_is_given_one_and_told() -> None:
+    found = translated(
+        messages=[USER, turn("assistant", use("t1"), use("t2")), turn("user", result("t2", "two"))]
+    )
+
+    assert (found.body["messages"][2:], found.dropped[0][0]) == (
+        [
+            {"role": "tool", "tool_call_id": "t2", "content": "two"},
+            {"role": "tool", "tool_call_id": "t1", "content": "[no result: this call was not answered]"},
+        ],
+        "messages.tool_use",
+    )
+
+
+def test_a_result_without_a_call_is_text_and_told() -> None:
+    found = translated(
+        messages=[USER, turn("assistant", text("a")), turn("user", result("t1", "two"), text("so?"))]
+    )
+
+    assert (found.body["messages"][2], found.dropped[0][0]) == (
+        {"role": "user", "content": "[result of a tool call that is not in the conversation]\ntwo\nso?"},
+        "messages.tool_result",
+    )
+
+
+def test_results_in_two_turns_stand_together_before_the_image_of_the_first() -> None:
+    found = messages(
+        USER,
+        turn("assistant", use("t1"), use("t2")),
+        turn("user", result("t1", [IMAGE])),
+        turn("user", result("t2", "two")),
+    )
+
+    assert [message["role"] for message in found[2:]] == ["tool", "tool", "user"]
+
+
+def test_two_turns_of_calls_in_a_row_are_one() -> None:
+    found = messages(
+        USER,
+        turn("assistant", text("a"), use("t1")),
+        turn("assistant", text("b"), use("t2")),
+        turn("user", result("t1"), result("t2")),
+    )
+
+    assert (found[1]["content"], [call["id"] for call in found[1]["tool_calls"]]) == ("a\nb", ["t1", "t2"])
+
+
+def test_ids_that_are_too_long_or_taken_stay_those_of_their_results() -> None:
+    long = "t" * 50
+    found = messages(
+        USER,
+        turn("assistant", use(long), use("t1"), use("t1")),
+        turn("user", result(long, "a"), result("t1", "b"), result("t1", "c")),
+    )
+
+    ids = [call["id"] for call in found[1]["tool_calls"]]
+    assert (ids, len(set(ids)), max(map(len, ids))) == ([each["tool_call_id"] for each in found[2:]], 3, 40)
+
+
+LONG = "mcp__a_server__" + "x" * 60
+
+
+def test_a_name_that_is_too_long_is_the_same_wherever_it_stands_and_leads_back() -> None:
+    found = translated(
+        tools=[{**TOOL, "name": LONG}],
+        tool_choice={"type": "tool", "name": LONG},
+        messages=[USER, turn("assistant", {**use("t1"), "name": LONG}), turn("user", result("t1"))],
+    )
+
+    [tool] = found.body["tools"]
+    name = tool["function"]["name"]
+    [call] = found.body["messages"][1]["tool_calls"]
+    assert (
+        len(name),
+        call["function"]["name"],
+        found.body["tool_choice"]["function"]["name"],
+        found.names,
+    ) == (
+        64,
+        name,
+        name,
+        {name: LONG},
+    )
+
+
+def test_names_that_are_allowed_stay() -> None:
+    assert translated(tools=[TOOL]).names == {}
+
+
+@pytest.mark.parametrize(
+    ("user", "sent"),
+    [("u-1", "u-1"), ("u" * 65, "f20e249d15fa4b9f44ba21d154f62e1efa76ddfdce5d25139a33a4787cee5a8b")],
+    ids=["short", "too-long"],
+)
+def test_who_asks(user: str, sent: str) -> None:
+    found = translated(metadata={"user_id": user})
+
+    assert (found.body["user"], found.dropped) == (sent, ())
+
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
+
+
+@pytest.mark.parametrize("field", ["output_config", "output_format"])
+def test_the_schema_of_the_answer(field: str) -> None:
+    wanted = {"type": "json_schema", "schema": SCHEMA}
+    found = translated(**{field: {"format": wanted} if field == "output_config" else wanted})
+
+    assert (found.body["response_format"], found.dropped) == (
+        {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA, "strict": True}},
+        (),
+    )
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {**text("a"), "citations": [{"type": "char_location"}]},
+        {"type": "document", "source": {"type": "text", "data": "a"}, "citations": {"enabled": True}},
+    ],
+    ids=["of-a-text", "of-a-document"],
+)
+def test_citations_are_told(block: dict[str, Any]) -> None:
+    assert dropped(messages=[turn("user", block)]) == ["messages.citations"]
 
 
 def test_work_of_anthropics_servers_in_earlier_turns_is_told() -> None:
@@ -359,7 +503,7 @@ def test_a_choice_that_names_no_tool_is_told() -> None:
 
 def test_what_chat_completions_cannot_take_is_told_and_left_out() -> None:
     extra = {
-        "metadata": {"user_id": "u"},
+        "metadata": {"team": "t"},
         "thinking": {"type": "adaptive"},
         "output_config": {"effort": "high"},
         "context_management": {"edits": []},
@@ -410,8 +554,40 @@ def test_effort_is_carried_to_a_provider_that_takes_it(asked: dict[str, Any], ef
     assert (found.body["reasoning_effort"], found.dropped) == (effort, ())
 
 
-def test_thinking_that_is_switched_off_is_no_loss() -> None:
-    assert dropped(thinking={"type": "disabled"}) == []
+@pytest.mark.parametrize("control", ["none", "openai", "provider_specific"])
+def test_thinking_that_is_switched_off_is_no_loss(control: str) -> None:
+    found = translated({"control": control}, thinking={"type": "disabled"})
+
+    assert ("thinking" in found.body, found.dropped) == (False, ())
+
+
+@pytest.mark.parametrize("control", ["none", "openai", "anthropic", "provider_specific"])
+def test_there_is_no_effort_where_thinking_is_off(control: str) -> None:
+    found = translated({"control": control}, thinking={"type": "disabled"}, output_config={"effort": "high"})
+
+    assert (
+        found.body.keys() & {"reasoning_effort", "output_config"},
+        [field for field, _ in found.dropped],
+    ) == (
+        set(),
+        ["output_config.effort"],
+    )
+
+
+def test_a_backend_with_anthropics_fields_gets_them_as_they_are() -> None:
+    asked = {"thinking": {"type": "enabled", "budget_tokens": 2048}, "output_config": {"effort": "max"}}
+    found = translated({"control": "anthropic"}, **asked)
+
+    assert ({key: found.body.get(key) for key in asked}, found.dropped) == (asked, ())
+
+
+def test_thinking_that_the_model_may_choose_is_the_backends_own_way() -> None:
+    found = translated({"control": "openai"}, thinking={"type": "adaptive", "display": "omitted"})
+
+    assert ("reasoning_effort" in found.body, [field for field, _ in found.dropped]) == (
+        False,
+        ["thinking.display"],
+    )
 
 
 def test_the_clients_body_is_not_changed() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from coderouter_core.errors import RequestError
 from coderouter_core.model import Dialect
 from coderouter_core.wire import Translated, codec, translate
 
@@ -41,7 +42,7 @@ def tool(identity: str | None, content: Any) -> dict[str, Any]:
     return {"role": "tool", "content": content, **({} if identity is None else {"tool_call_id": identity})}
 
 
-def translated(how: dict[str, bool] | None = None, /, **body: Any) -> Translated:
+def translated(how: dict[str, Any] | None = None, /, **body: Any) -> Translated:
     whole = {"model": "m", "messages": [USER], **body}
     codec(Dialect.CHAT).check(whole)
     found = translate(whole, Dialect.CHAT, Dialect.MESSAGES, **(how or {}))
@@ -88,6 +89,12 @@ def test_a_plain_request() -> None:
 )
 def test_how_long_the_answer_may_be(asked: dict[str, Any], most: int) -> None:
     assert translated(**asked).body["max_tokens"] == most
+
+
+def test_a_client_that_sets_no_limit_has_room_for_the_answer_beside_the_thinking() -> None:
+    found = translated({"control": "anthropic"}, thinking={"type": "enabled", "budget_tokens": 10_000})
+
+    assert found.body["max_tokens"] == 14_096
 
 
 @pytest.mark.parametrize(
@@ -320,10 +327,131 @@ def test_a_refusal_in_the_history_is_text() -> None:
     assert turns(USER, said(None, refusal="no"), USER)[1] == ("assistant", [text("no")])
 
 
-def test_reasoning_of_earlier_turns_stays_behind() -> None:
+def test_reasoning_of_earlier_turns_stays_behind_and_is_told() -> None:
     found = translated(messages=[USER, said("a", reasoning_content="hm"), USER])
 
-    assert (found.body["messages"][1]["content"], found.dropped) == ([text("a")], ())
+    assert (found.body["messages"][1]["content"], [field for field, _ in found.dropped]) == (
+        [text("a")],
+        ["messages.reasoning_content"],
+    )
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_reasoning_of_earlier_turns_leads_them_where_it_is_wanted(field: str) -> None:
+    found = translated({"reasoning": True}, messages=[USER, said("a", **{field: "hm"}), USER])
+
+    assert (found.body["messages"][1]["content"], found.dropped) == (
+        [{"type": "thinking", "thinking": "hm", "signature": "coderouter:unsigned"}, text("a")],
+        (),
+    )
+
+
+def test_a_call_without_a_result_is_given_one_and_told() -> None:
+    found = translated(
+        messages=[USER, called(call("c1"), call("c2")), tool("c2", "two"), said("so", "assistant")]
+    )
+
+    assert (found.body["messages"][2]["content"], found.dropped[0][0]) == (
+        [
+            {"type": "tool_result", "tool_use_id": "c2", "content": [text("two")]},
+            {
+                "type": "tool_result",
+                "tool_use_id": "c1",
+                "content": [text("[no result: this call was not answered]")],
+                "is_error": True,
+            },
+        ],
+        "messages.tool_calls",
+    )
+
+
+def test_a_result_without_a_call_is_text_and_told() -> None:
+    found = translated(messages=[USER, said("so"), tool("c1", "two")])
+
+    assert (found.body["messages"][2]["content"], found.dropped[0][0]) == (
+        [text("[result of a tool call that is not in the conversation]"), text("two")],
+        "messages.tool",
+    )
+
+
+def test_ids_that_become_the_same_stay_apart() -> None:
+    found = turns(USER, called(call("a.b"), call("a:b")), tool("a.b", "one"), tool("a:b", "two"))
+
+    ids = [block["id"] for block in found[1][1]]
+    assert (ids, len(set(ids))) == ([block["tool_use_id"] for block in found[2][1]], 2)
+
+
+def test_calls_without_an_id_have_the_same_one_in_the_next_turn() -> None:
+    history = [USER, called(call(None)), tool(None, "one")]
+
+    assert turns(*history, said("so"), USER)[:3] == turns(*history)
+
+
+def test_a_name_that_messages_does_not_allow_leads_back() -> None:
+    found = translated(tools=[{"type": "function", "function": {"name": "ns.tool"}}])
+
+    assert found.names == {found.body["tools"][0]["name"]: "ns.tool"}
+
+
+@pytest.mark.parametrize("n", [2, 9])
+def test_several_answers_are_refused_by_name(n: int) -> None:
+    with pytest.raises(RequestError, match=f"^n: must be 1 .* not {n}$") as raised:
+        translated(n=n)
+
+    assert raised.value.fault.status == 400
+
+
+@pytest.mark.parametrize(("user", "length"), [("u-1", 3), ("u" * 257, 64)])
+def test_who_asks(user: str, length: int) -> None:
+    found = translated(user=user)
+
+    assert (len(found.body["metadata"]["user_id"]), found.dropped) == (length, ())
+
+
+FORMAT = {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA, "strict": True}}
+
+
+def test_the_schema_of_the_answer_goes_to_a_provider_that_takes_one() -> None:
+    found = translated({"structured": True}, response_format=FORMAT)
+
+    assert (found.body["output_config"], found.dropped) == (
+        {"format": {"type": "json_schema", "schema": SCHEMA}},
+        (),
+    )
+
+
+def test_the_schema_of_the_answer_is_told_where_it_is_not_taken() -> None:
+    assert dropped(response_format=FORMAT) == ["response_format"]
+
+
+@pytest.mark.parametrize(
+    ("control", "effort", "sent", "told"),
+    [
+        ("anthropic", "high", {"output_config": {"effort": "high"}}, []),
+        ("anthropic", "none", {"thinking": {"type": "disabled"}}, []),
+        ("openai", "high", {"reasoning_effort": "high"}, []),
+        ("none", "high", {}, ["reasoning_effort"]),
+        ("provider_specific", "high", {}, ["reasoning_effort"]),
+    ],
+)
+def test_effort_by_what_the_provider_takes(
+    control: str, effort: str, sent: dict[str, Any], told: list[str]
+) -> None:
+    found = translated({"control": control}, reasoning_effort=effort)
+
+    fields = found.body.keys() & {"thinking", "output_config", "reasoning_effort"}
+    assert ({key: found.body[key] for key in fields}, [field for field, _ in found.dropped]) == (sent, told)
+
+
+def test_anthropics_own_fields_reach_a_provider_that_takes_them_and_never_contradict() -> None:
+    off = {"type": "disabled"}
+    found = translated({"control": "anthropic"}, thinking=off, reasoning_effort="low")
+
+    assert (found.body["thinking"], "output_config" in found.body, [field for field, _ in found.dropped]) == (
+        off,
+        False,
+        ["reasoning_effort"],
+    )
 
 
 def test_a_name_in_the_history_is_told() -> None:
@@ -396,8 +524,6 @@ def test_what_messages_cannot_take_is_told_and_left_out() -> None:
     extra = {
         "response_format": {"type": "json_object"},
         "seed": 7,
-        "n": 2,
-        "user": "u",
         "reasoning_effort": "low",
         "logit_bias": {"5": 1},
         "frequency_penalty": 0.5,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,49 +106,6 @@ def test_no_turn_and_no_text_is_empty(turns: list[dict[str, Any]]) -> None:
     assert all(content and all(block.get("text", "x").strip() for block in content) for content in contents)
 
 
-@given(MESSAGES_TURNS)
-def test_tool_results_follow_their_calls_directly(turns: list[dict[str, Any]]) -> None:
-    found = to_chat([{"role": "user", "content": "hi"}, *paired(turns)])
-
-    before = [found[at - 1] for at, message in enumerate(found) if message["role"] == "tool"]
-    assert all(message["role"] == "tool" or message.get("tool_calls") for message in before)
-
-
-def paired(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Turns in which results occur only right after a turn with calls, as Messages has it."""
-    kept: list[dict[str, Any]] = []
-    for turn in turns:
-        called = bool(kept) and '"tool_use"' in orjson.dumps(kept[-1]).decode()
-        if called or '"tool_result"' not in orjson.dumps(turn).decode():
-            kept.append(turn)
-    return kept
-
-
-@given(CHAT_TURNS)
-def test_text_is_never_lost_on_the_way_to_messages(turns: list[dict[str, Any]]) -> None:
-    sent = sum(text.count("a") for text in texts(turns))
-    body = to_messages(turns)
-
-    assert sum(text.count("a") for text in texts([body.get("system"), body["messages"]])) == sent
-
-
-@given(MESSAGES_TURNS)
-def test_text_is_never_lost_on_the_way_to_chat(turns: list[dict[str, Any]]) -> None:
-    sent = sum(text.count("b") for text in texts(turns))
-
-    assert sum(text.count("b") for text in texts(to_chat(turns))) >= sent
-
-
-def texts(value: Any) -> list[str]:
-    """What stands in ``text`` and string ``content`` below `value`, and a system prompt that is a string."""
-    if isinstance(value, list):
-        return [text for item in value for text in ([item] if isinstance(item, str) else texts(item))]
-    if not isinstance(value, dict):
-        return []
-    own = [value[key] for key in ("text", "content") if isinstance(value.get(key), str)]
-    return [*own, *texts(value.get("content"))]
-
-
 KEYS = (
     *("role", "content", "type", "text", "source", "name", "id", "function", "tool_calls", "image_url"),
     *("input", "arguments", "tool_use_id", "tool_call_id", "url", "parameters", "input_schema"),
@@ -203,7 +159,9 @@ ODD_BODIES = st.fixed_dictionaries(
 
 
 @given(ODD_BODIES, st.sampled_from(["chat", "messages"]))
-def test_whatever_passes_the_check_translates(body: dict[str, Any], dialect: str) -> None:
+def test_whatever_passes_the_check_translates_into_what_passes_the_others(
+    body: dict[str, Any], dialect: str
+) -> None:
     source = Dialect(dialect)
     target = Dialect.CHAT if source is Dialect.MESSAGES else Dialect.MESSAGES
     try:
@@ -211,7 +169,9 @@ def test_whatever_passes_the_check_translates(body: dict[str, Any], dialect: str
     except RequestError:
         return
 
-    assert translate(body, source, target, effort=True, reasoning=True).body["messages"]
+    for control in ("none", "openai", "anthropic"):
+        found = translate(body, source, target, control=control, reasoning=True, structured=True)
+        codec(target).check(found.body)
 
 
 def test_the_same_dialect_on_both_sides_loses_only_our_own_key() -> None:

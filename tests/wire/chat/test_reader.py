@@ -205,7 +205,7 @@ def test_nonsense_inside_a_chunk_says_nothing(chunk: Chunk) -> None:
 
 
 def test_every_event_of_a_frame_carries_it() -> None:
-    frame = write(orjson.dumps(delta("stop", content="a")))
+    frame = write(orjson.dumps(delta("stop", role="assistant", content="a")))
 
     assert {event.frame for event in codec(Dialect.CHAT).reader().read(frame)} == {frame}
 

@@ -50,6 +50,8 @@ class EmbeddedAdapter:
     """
 
     dialects = (Dialect.CHAT,)
+    #: The server would embed only if it was started for that, and the packaged model is none for it.
+    operations = (Operation.GENERATE, Operation.COMPLETE)
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 from coderouter_guard_adaptive import Adaptive, AdaptiveGuard, latency_s, sample_of
 
-from coderouter_core.api import Attempt, Dialect, Outcome, Profile, Provider, Usage
+from coderouter_core.api import Attempt, Dialect, Operation, Outcome, Profile, Provider, Usage
 from coderouter_core.testing import FakeClock, ProviderError, Script, ServedRouter, conformance, make_router
 
 LOCAL, CLOUD, THIRD = Provider("local"), Provider("cloud"), Provider("third")
@@ -81,6 +81,11 @@ def test_a_request_abandoned_before_its_first_token_counts_as_the_time_waited() 
 )
 def test_what_the_client_caused_is_no_sample(how: dict[str, Any]) -> None:
     assert sample_of(attempt(LOCAL, 1.0, **{**FAILED, **how}), 0.0) is None
+
+
+@pytest.mark.parametrize("operation", [Operation.EMBED, Operation.COMPLETE])
+def test_what_is_no_answer_is_no_measure_of_answers(operation: Operation) -> None:
+    assert sample_of(attempt(LOCAL, 1.0, operation=operation), 0.0) is None
 
 
 def test_a_slow_provider_moves_back() -> None:

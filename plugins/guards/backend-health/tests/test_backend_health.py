@@ -161,7 +161,7 @@ def test_the_backends_own_faults_count(failure: Step) -> None:
     assert states(router)[-1] == ("DEGRADED", "UNHEALTHY")
 
 
-@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 422, 429])
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 422, 429, 501])
 def test_faults_that_are_not_the_backends_do_not_count(status: int) -> None:
     router = guarded(ProviderError("no", status=status))
 

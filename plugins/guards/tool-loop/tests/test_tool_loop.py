@@ -49,6 +49,15 @@ def chat(calls: Sequence[tuple[str, Any]]) -> list[dict[str, Any]]:
     return turns
 
 
+def responses(calls: Sequence[tuple[str, Any]]) -> list[dict[str, Any]]:
+    turns: list[dict[str, Any]] = [{"role": "user", "content": "weather?"}]
+    for at, (name, arguments) in enumerate(calls):
+        text = orjson.dumps(arguments).decode()
+        turns.append({"type": "function_call", "call_id": f"t{at}", "name": name, "arguments": text})
+        turns.append({"type": "function_call_output", "call_id": f"t{at}", "output": "rain"})
+    return turns
+
+
 def guarded(**profile: Any) -> ServedRouter:
     return make_router(ToolLoopGuard(), Script(only="hello"), profile=profile)
 
@@ -58,6 +67,8 @@ INGRESS = [
     pytest.param("messages", messages, True, id="messages-stream"),
     pytest.param("chat", chat, False, id="chat"),
     pytest.param("chat", chat, True, id="chat-stream"),
+    pytest.param("responses", responses, False, id="responses"),
+    pytest.param("responses", responses, True, id="responses-stream"),
 ]
 
 
@@ -178,15 +189,18 @@ CALLS = st.lists(
 )
 
 
+INGRESSES = (messages, chat, responses)
+
+
 def naive(calls: Sequence[tuple[str, Any]]) -> int:
     return next((at for at, call in enumerate(reversed(calls)) if call != calls[-1]), len(calls))
 
 
 @given(CALLS)
 def test_the_run_is_that_of_a_simple_count_in_every_dialect(calls: list[tuple[str, Any]]) -> None:
-    runs = [trailing_run(calls_backwards(reversed(turns(calls))))[1] for turns in (messages, chat)]
+    runs = [trailing_run(calls_backwards(reversed(turns(calls))))[1] for turns in INGRESSES]
 
-    assert runs == [naive(calls), naive(calls)]
+    assert runs == [naive(calls)] * len(INGRESSES)
 
 
 @given(CALLS, st.integers(0, 3))
@@ -199,3 +213,28 @@ def test_parallel_calls_in_one_turn_count_each(calls: list[tuple[str, Any]], mor
 
 def test_text_that_is_not_json_is_compared_as_text() -> None:
     assert trailing_run(iter([Call("a", "{x"), Call("a", "{x"), Call("a", "{y")])) == ("a", 2)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        pytest.param(
+            {"type": "custom_tool_call", "name": "apply_patch", "input": "*** Begin Patch"}, id="custom"
+        ),
+        pytest.param({"type": "local_shell_call", "action": {"command": ["ls"]}}, id="shell"),
+        pytest.param({"type": "tool_search_call", "arguments": {"query": "x"}}, id="search"),
+        pytest.param(
+            {"type": "function_call", "namespace": "a", "name": "run", "arguments": "{}"}, id="group"
+        ),
+    ],
+)
+def test_agents_calls_of_other_kinds_count(item: dict[str, Any]) -> None:
+    assert trailing_run(calls_backwards([item, {"type": "reasoning"}, item, item]))[1] == 3
+
+
+def test_tools_of_different_groups_are_different() -> None:
+    items = [
+        {"type": "function_call", "namespace": group, "name": "run", "arguments": "{}"} for group in "ab"
+    ]
+
+    assert trailing_run(calls_backwards(items))[1] == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -13,6 +14,10 @@ class Losses:
 
     def add(self, field: str, reason: str) -> None:
         self._found[(field, reason)] = None
+
+    def told(self, found: Iterable[tuple[str, str]]) -> None:
+        """Add what others found."""
+        self._found.update(dict.fromkeys(found))
 
     def rest(self, body: dict[str, Any], reason: str) -> None:
         """Whatever is left in `body` and says something has no place in the other dialect."""

@@ -1,8 +1,7 @@
 """A Messages request as a Chat Completions request.
 
-Left out without a word: cache hints, since they change no answer; hints on when a tool's definition is loaded;
-the first system block that attributes the request to its client; and the thinking of earlier turns, which belongs
-to the model that thought it (unless `reasoning` asks for it). Everything else that is lost is told.
+Left out without a word: cache hints, since they change no answer; hints on when a tool's definition is loaded; and
+the first system block that attributes the request to its client. Everything else that is lost is told.
 """
 
 from __future__ import annotations
@@ -10,50 +9,77 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from coderouter_core.wire.bodies import thinking
+from coderouter_core.wire.bodies.attribution import is_attribution
 from coderouter_core.wire.bodies.losses import Losses
+from coderouter_core.wire.bodies.names import Names, digest
 from coderouter_core.wire.bodies.to_chat_turns import TurnsToChat
-from coderouter_core.wire.lenient import count, string, table
+from coderouter_core.wire.lenient import string, table
 
 _SAME = ("model", "max_tokens", "temperature", "top_p")
 _OURS = ("profile", "anthropic_beta")
 _HINTS = frozenset({"cache_control", "defer_loading", "eager_input_streaming", "type"})
 _TOOL = frozenset({"name", "description", "input_schema"})
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
-_ATTRIBUTION = "x-anthropic-billing-header"
-_EFFORTS = {"low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
-#: Budgets for thinking, in tokens, below which an effort is meant.
-_BUDGETS = (("low", 4096), ("medium", 16_384))
+#: OpenAI refuses longer names of tools and of users.
+_LONGEST = 64
 
 EMPTY_SCHEMA = {"type": "object", "properties": {}}
 
 
-def to_chat(body: Mapping[str, Any], losses: Losses, *, effort: bool, reasoning: bool) -> dict[str, Any]:
+def to_chat(
+    body: Mapping[str, Any], losses: Losses, *, control: str, reasoning: bool
+) -> tuple[dict[str, Any], Mapping[str, str]]:
+    """The request, and the client's names of the tools that had to be given others."""
     rest = dict(body)
     for key in _OURS:
         rest.pop(key, None)
     out = {key: value for key in _SAME if (value := rest.pop(key, None)) is not None}
-    turns = TurnsToChat(losses, reasoning=reasoning)
+    names = Names(_LONGEST)
+    turns = TurnsToChat(losses, names, reasoning=reasoning)
     out["messages"] = _system(rest.pop("system", None), losses) + turns.of(rest.pop("messages", ()))
-    tools = _tools(rest.pop("tools", None) or (), losses)
+    tools = _tools(rest.pop("tools", None) or (), names, losses)
     choice = rest.pop("tool_choice", None)
     if tools:
         out["tools"] = tools
-        out |= _choice(table(choice), {tool["function"]["name"] for tool in tools}, losses)
+        out |= _choice(table(choice), names, {tool["function"]["name"] for tool in tools}, losses)
+    elif table(choice).get("type") not in (None, "auto", "none"):
+        losses.add("tool_choice", "without tools there is nothing to choose")
     if stop := rest.pop("stop_sequences", None):
         out["stop"] = stop
     if rest.pop("stream", None):
         out["stream"] = True
         out["stream_options"] = {"include_usage": True}
-    if effort and (level := _effort(rest)):
-        out["reasoning_effort"] = level
-    if table(rest.get("thinking")).get("type") == "disabled":
-        del rest["thinking"]
+    out |= _user(rest) | thinking.to_chat(rest, losses, control) | _format(rest)
     losses.rest(rest, "has no form in chat completions")
-    return out
+    return out, names.back
+
+
+def _user(rest: dict[str, Any]) -> dict[str, Any]:
+    """Who asks, taken out of `rest`; an id that is too long by its digest, which tells users apart as well."""
+    metadata = table(rest.get("metadata"))
+    user = metadata.get("user_id")
+    if not isinstance(user, str) or not user:
+        return {}
+    rest["metadata"] = {key: value for key, value in metadata.items() if key != "user_id"}
+    return {"user": user if len(user) <= _LONGEST else digest(user)}
+
+
+def _format(rest: dict[str, Any]) -> dict[str, Any]:
+    """The schema that the answer must follow, taken out of `rest`."""
+    config = table(rest.get("output_config"))
+    wanted = table(config.get("format") or rest.get("output_format"))
+    if wanted.get("type") != "json_schema" or not isinstance(wanted.get("schema"), dict):
+        return {}
+    rest.pop("output_format", None)
+    if config:
+        rest["output_config"] = {key: value for key, value in config.items() if key != "format"}
+    schema = {"name": "answer", "schema": wanted["schema"], "strict": True}
+    return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
 def _system(system: Any, losses: Losses) -> list[dict[str, Any]]:
-    if isinstance(system, list) and system and _text(system[0]).startswith(_ATTRIBUTION):
+    if isinstance(system, list) and system and is_attribution(system[0]):
         system = system[1:]
     pieces = [system] if isinstance(system, str) else []
     for block in system if isinstance(system, list) else ():
@@ -69,7 +95,7 @@ def _text(block: Any) -> str:
     return string(table(block).get("text"))
 
 
-def _tools(tools: Any, losses: Losses) -> list[dict[str, Any]]:
+def _tools(tools: Any, names: Names, losses: Losses) -> list[dict[str, Any]]:
     found = []
     for tool in tools:
         name = string(tool.get("name"))
@@ -77,7 +103,7 @@ def _tools(tools: Any, losses: Losses) -> list[dict[str, Any]]:
         if not isinstance(schema, dict) and tool.get("type", "custom") != "custom":
             losses.add(f"tools.{name}", f"{tool['type']} is run by Anthropic's servers or defined by them")
             continue
-        function = {"name": name, "parameters": table(schema) or EMPTY_SCHEMA}
+        function = {"name": names.of(name), "parameters": table(schema) or EMPTY_SCHEMA}
         if description := string(tool.get("description")):
             function["description"] = description
         found.append({"type": "function", "function": function})
@@ -87,10 +113,10 @@ def _tools(tools: Any, losses: Losses) -> list[dict[str, Any]]:
     return found
 
 
-def _choice(choice: dict[str, Any], names: set[str], losses: Losses) -> dict[str, Any]:
-    kind, name = string(choice.get("type")), string(choice.get("name"))
+def _choice(choice: dict[str, Any], names: Names, known: set[str], losses: Losses) -> dict[str, Any]:
+    kind = string(choice.get("type"))
     out: dict[str, Any] = {}
-    if kind == "tool" and name in names:
+    if kind == "tool" and (name := names.of(choice.get("name"))) in known:
         out["tool_choice"] = {"type": "function", "function": {"name": name}}
     elif kind in _CHOICES:
         out["tool_choice"] = _CHOICES[kind]
@@ -99,18 +125,3 @@ def _choice(choice: dict[str, Any], names: set[str], losses: Losses) -> dict[str
     if choice.get("disable_parallel_tool_use"):
         out["parallel_tool_calls"] = False
     return out
-
-
-def _effort(rest: dict[str, Any]) -> str | None:
-    """The wanted effort, taken out of `rest`."""
-    config = table(rest.get("output_config"))
-    level = _EFFORTS.get(str(config.get("effort")))
-    thinking = table(rest.get("thinking"))
-    budget = count(thinking.get("budget_tokens"))
-    if level is not None:
-        rest["output_config"] = {key: value for key, value in config.items() if key != "effort"}
-    elif budget:
-        level = next((name for name, most in _BUDGETS if budget < most), "high")
-    if level is not None and thinking.get("type") != "disabled":
-        rest.pop("thinking", None)
-    return level

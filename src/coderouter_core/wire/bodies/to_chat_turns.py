@@ -9,7 +9,8 @@ import orjson
 
 from coderouter_core.wire.bodies import images
 from coderouter_core.wire.bodies.losses import Losses
-from coderouter_core.wire.lenient import table
+from coderouter_core.wire.bodies.names import Names, fitting
+from coderouter_core.wire.lenient import string, table
 
 Message = dict[str, Any]
 
@@ -18,70 +19,125 @@ _THINKING = frozenset({"thinking", "redacted_thinking"})
 _READABLE = frozenset({"text", "output_text", "input_text", "image", "document", "search_result"})
 
 
-class TurnsToChat:
-    """`reasoning` carries the thinking of earlier turns as ``reasoning_content``, which some servers insist on."""
+#: OpenAI refuses longer ids of calls.
+_LONGEST_ID = 40
+_NO_RESULT = "[no result: this call was not answered]"
 
-    def __init__(self, losses: Losses, *, reasoning: bool) -> None:
+
+class TurnsToChat:
+    """`reasoning` carries the thinking of earlier turns as ``reasoning_content``, which some servers insist on.
+
+    Every call has its result right after it, and every result its call: what lacks the other is mended and told.
+    """
+
+    def __init__(self, losses: Losses, names: Names, *, reasoning: bool) -> None:
         self._losses = losses
+        self._names = names
         self._reasoning = reasoning
+        self._out: list[Message] = []
+        #: The client's id and ours of calls that wait for their result, and where the next result belongs: behind
+        #: the calls and the results so far, before whatever else was said since.
+        self._open: list[tuple[str, str]] = []
+        self._at = 0
 
     def of(self, turns: Iterable[Mapping[str, Any]]) -> list[Message]:
         """The messages. Turns that hold nothing are left out, unless nothing else would be left."""
-        out: list[Message] = []
         for turn in turns:
             role, content = turn.get("role"), _blocks(turn.get("content"))
             if role == "assistant":
-                out += self._assistant(content)
+                self._assistant(content)
             elif role == "system":
                 text = _joined([text for block in content for text in self._texts(block)])
-                out += [{"role": "system", "content": text}] if text else []
+                self._out += [{"role": "system", "content": text}] if text else []
             else:
-                results, others = self._user(content)
-                at = _after_calls(out)
-                out[at:at] = results
-                out += others
-        return out or [{"role": "user", "content": ""}]
+                self._user(content)
+        self._close()
+        return self._out or [{"role": "user", "content": ""}]
 
-    def _assistant(self, content: list[dict[str, Any]]) -> list[Message]:
-        message: Message = {"role": "assistant", "content": None}
+    def _assistant(self, content: list[dict[str, Any]]) -> None:
         texts: list[str] = []
         thoughts: list[str] = []
-        calls: list[dict[str, Any]] = []
+        uses: list[dict[str, Any]] = []
         for block in content:
             kind = block.get("type")
             if kind == "tool_use":
-                arguments = orjson.dumps(block.get("input") or {}).decode()
-                function = {"name": block.get("name"), "arguments": arguments}
-                calls.append({"id": block.get("id"), "type": "function", "function": function})
+                uses.append(block)
             elif kind in _THINKING:
-                thoughts.append(str(block.get("thinking") or ""))
+                thoughts.append(self._thought(block))
             elif kind in _READABLE:
                 texts += self._texts(block)
             else:
                 self._losses.add(f"messages.{kind}", "has no form in an assistant turn of chat completions")
-        if text := _joined(texts):
-            message["content"] = text
-        if calls:
-            message["tool_calls"] = calls
-        if self._reasoning and (thought := _joined(thoughts)):
-            message["reasoning_content"] = thought
-        return [message] if text or calls else []
+        if not (text := _joined(texts)) and not uses:
+            if self._reasoning and thoughts:
+                self._losses.add("messages.thinking", "a turn of nothing but thinking has no form")
+            return
+        if self._open and self._out[-1]["role"] == "assistant":
+            # Two turns of calls in a row are one: their results come together.
+            message = self._out[-1]
+        else:
+            self._close()
+            message = {"role": "assistant", "content": None}
+            self._out.append(message)
+        message["content"] = _joined([message["content"] or "", text]) or None
+        if uses:
+            message["tool_calls"] = [*message.get("tool_calls", ()), *map(self._call, uses)]
+        if self._reasoning and ((thought := _joined(thoughts)) or uses):
+            message["reasoning_content"] = _joined([message.get("reasoning_content", ""), thought])
+        self._at = len(self._out)
 
-    def _user(self, content: list[dict[str, Any]]) -> tuple[list[Message], list[Message]]:
-        """Tool results as their own messages, and everything else of the turn, in order."""
-        results: list[Message] = []
+    def _thought(self, block: dict[str, Any]) -> str:
+        if not self._reasoning:
+            self._losses.add(f"messages.{block['type']}", "thinking of earlier turns is not taken back")
+        elif block["type"] == "redacted_thinking":
+            self._losses.add("messages.redacted_thinking", "can be read by Anthropic's servers only")
+        return string(block.get("thinking"))
+
+    def _call(self, block: dict[str, Any]) -> dict[str, Any]:
+        identity = string(block.get("id"))
+        ours = fitting(identity, _LONGEST_ID) if identity else f"call_{len(self._out)}"
+        taken = {ours for _, ours in self._open}
+        if ours in taken:
+            ours = next(fresh for at in range(len(taken) + 1) if (fresh := f"{ours[:32]}_{at}") not in taken)
+        self._open.append((identity, ours))
+        arguments = orjson.dumps(block.get("input") or {}).decode()
+        function = {"name": self._names.of(block.get("name")), "arguments": arguments}
+        return {"id": ours, "type": "function", "function": function}
+
+    def _user(self, content: list[dict[str, Any]]) -> None:
+        """Tool results as their own messages, and everything else of the turn behind them, in order."""
         parts: list[dict[str, Any]] = []
         moved: list[dict[str, Any]] = []
         for block in content:
-            if block.get("type") == "tool_result":
-                results.append(self._result(block, moved))
-            else:
+            if block.get("type") != "tool_result":
                 parts += self._parts(block)
-        return results, _user_message([*moved, *parts])
+            elif waiting := self._waiting(string(block.get("tool_use_id"))):
+                self._answer(waiting[1], self._result(block, waiting[1], moved))
+            else:
+                self._losses.add("messages.tool_result", "answers no call of the turn before; sent as text")
+                text = self._result(block, string(block.get("tool_use_id")), parts)
+                parts.append(_text(f"[result of a tool call that is not in the conversation]\n{text}"))
+        self._out += _user_message([*moved, *parts])
 
-    def _result(self, block: dict[str, Any], moved: list[dict[str, Any]]) -> Message:
+    def _waiting(self, identity: str) -> tuple[str, str] | None:
+        found = next((each for each in self._open if each[0] == identity), None)
+        if found is not None:
+            self._open.remove(found)
+        return found
+
+    def _answer(self, identity: str, text: str) -> None:
+        self._out.insert(self._at, {"role": "tool", "tool_call_id": identity, "content": text})
+        self._at += 1
+
+    def _close(self) -> None:
+        """No result comes any more for the calls so far."""
+        for _, identity in self._open:
+            self._losses.add("messages.tool_use", "a call without its result was given one that says so")
+            self._answer(identity, _NO_RESULT)
+        self._open.clear()
+
+    def _result(self, block: dict[str, Any], identity: str, moved: list[dict[str, Any]]) -> str:
         """A tool's result, which is text here; its images follow in `moved`."""
-        identity = block.get("tool_use_id")
         texts: list[str] = []
         for inner in _blocks(block.get("content")):
             for part in self._parts(inner):
@@ -91,15 +147,14 @@ class TurnsToChat:
                     moved += [_text(f"[image from the result of tool call {identity}]"), part]
                     texts.append("[image: it follows in the next message]")
         text = _joined(texts)
-        if block.get("is_error"):
-            text = f"Error: {text}"
-        return {"role": "tool", "tool_call_id": identity, "content": text}
+        return f"Error: {text}" if block.get("is_error") else text
 
     def _texts(self, block: dict[str, Any]) -> list[str]:
         """A block where only text can stand."""
-        if block.get("type") == "image":
-            return [part["text"] for part in self._note("image", "only users may send images")]
-        return [part["text"] for part in self._parts(block) if part["type"] == "text"]
+        parts: list[dict[str, Any]] = []
+        for part in self._parts(block):
+            parts += [part] if part["type"] == "text" else self._note("image", "only users may send images")
+        return [part["text"] for part in parts]
 
     def _parts(self, block: dict[str, Any]) -> list[dict[str, Any]]:
         """A block as parts of a message. One that has no form there leaves a note for the model."""
@@ -109,7 +164,7 @@ class TurnsToChat:
                 return [part]
             return self._note("image", "an uploaded image is known to Anthropic's servers only")
         if kind == "tool_reference":
-            return [_text(f"Tool {block.get('tool_name')} is available now.")]
+            return [_text(f"Tool {self._names.of(block.get('tool_name'))} is available now.")]
         if kind == "document":
             return self._document(block)
         if kind == "search_result":
@@ -117,12 +172,16 @@ class TurnsToChat:
             found = [text for inner in _blocks(block.get("content")) for text in self._texts(inner)]
             return [_text(_joined([*head, *found]))]
         if isinstance(text := block.get("text"), str):
+            if block.get("citations"):
+                self._losses.add("messages.citations", "has no form in chat completions")
             return [_text(text)]
         return self._note(str(kind), "has no form in chat completions")
 
     def _document(self, block: dict[str, Any]) -> list[dict[str, Any]]:
         source = table(block.get("source"))
         head = [str(block[key]) for key in ("title", "context") if block.get(key)]
+        if table(block.get("citations")).get("enabled"):
+            self._losses.add("messages.citations", "has no form in chat completions")
         if source.get("type") == "text" and isinstance(data := source.get("data"), str):
             return [_text(_joined([*head, data]))]
         if source.get("type") == "content":
@@ -133,14 +192,6 @@ class TurnsToChat:
     def _note(self, kind: str, reason: str) -> list[dict[str, Any]]:
         self._losses.add(f"messages.{kind}", reason)
         return [_text(f"[{kind} left out: it cannot be shown to this model]")]
-
-
-def _after_calls(messages: list[Message]) -> int:
-    """Where results belong: right after the calls they answer, before system turns that came between."""
-    at = len(messages)
-    while at and messages[at - 1]["role"] == "system":
-        at -= 1
-    return at if at and messages[at - 1].get("tool_calls") else len(messages)
 
 
 def _user_message(parts: list[dict[str, Any]]) -> list[Message]:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from coderouter_core.wire.arguments import parsed
 from coderouter_core.wire.bodies import images
 from coderouter_core.wire.bodies.losses import Losses
-from coderouter_core.wire.ids import Mint, call_id
-from coderouter_core.wire.lenient import table
+from coderouter_core.wire.bodies.names import Names
+from coderouter_core.wire.lenient import string, table
+from coderouter_core.wire.signature import MINTED
 
 Block = dict[str, Any]
 
 #: Stands where a turn must be and the client sent nothing.
 NOTHING_SAID = "(no text)"
 
+_NO_RESULT = "[no result: this call was not answered]"
 _SYSTEM = ("system", "developer")
 _NOT_IN_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
@@ -25,16 +26,20 @@ _NOT_IN_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 class TurnsToMessages:
     """Turns that alternate, beginning with the user's. `system` is what stood before the first of them.
 
-    `mint` makes ids for calls that came without one.
+    `reasoning` carries the reasoning of earlier turns as thinking blocks, for servers that insist on it and do not
+    verify who signed them. Every call has its result in the turn after it, and every result its call: what lacks the
+    other is mended and told.
     """
 
-    def __init__(self, losses: Losses, mint: Mint = call_id) -> None:
+    def __init__(self, losses: Losses, names: Names, *, reasoning: bool = False) -> None:
         self.system: str | list[Block] = ""
         self._losses = losses
-        self._mint = mint
+        self._names = names
+        self._reasoning = reasoning
         self._turns: list[dict[str, Any]] = []
-        #: Ids of calls that have no result yet, for results that do not say whose they are.
-        self._unanswered: deque[str] = deque()
+        #: The client's id and ours of calls that wait for their result.
+        self._open: list[tuple[str, str]] = []
+        self._calls = 0
 
     def of(self, messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The turns."""
@@ -50,12 +55,13 @@ class TurnsToMessages:
             elif role == "assistant":
                 self._add("assistant", self._assistant(message))
             elif role in ("tool", "function"):
-                self._add_result(self._result(message))
+                self._result(message)
             else:
                 self._add("user", self._blocks(message.get("content")))
         return self._finished(head)
 
     def _finished(self, head: list[Block]) -> list[dict[str, Any]]:
+        self._close(self._open)
         turns = self._turns
         if not turns:
             # Only a system prompt: it is what the model is to answer.
@@ -104,6 +110,7 @@ class TurnsToMessages:
         self._add("user", blocks)
 
     def _assistant(self, message: Mapping[str, Any]) -> list[Block]:
+        waiting = list(self._open)
         blocks = self._blocks(message.get("content"))
         if isinstance(refusal := message.get("refusal"), str) and refusal.strip():
             blocks.append(_text(refusal))
@@ -116,25 +123,48 @@ class TurnsToMessages:
                 self._losses.add("messages.tool_calls", "only calls of functions have a form in Messages")
         if function := table(message.get("function_call")):
             blocks.append(self._call(None, function))
-        return blocks
+        if blocks and self._turns and self._turns[-1]["role"] == "user":
+            self._close(waiting)
+        return self._thought(message, blocks) + blocks
+
+    def _thought(self, message: Mapping[str, Any], blocks: list[Block]) -> list[Block]:
+        thought = string(message.get("reasoning_content")) or string(message.get("reasoning"))
+        if thought and self._reasoning and blocks:
+            return [{"type": "thinking", "thinking": thought, "signature": MINTED}]
+        if thought:
+            self._losses.add("messages.reasoning_content", "only the model that thought it can sign it")
+        return []
 
     def _call(self, identity: Any, function: dict[str, Any]) -> Block:
-        identity = _tool_id(identity) or self._mint()
-        self._unanswered.append(identity)
+        self._calls += 1
+        said = string(identity)
+        # Made of the call's place, so that it is the same in every request of the conversation.
+        ours = _NOT_IN_AN_ID.sub("_", said) or f"call_{self._calls}"
+        if ours in {ours for _, ours in self._open}:
+            ours = f"{ours}_{self._calls}"
+        self._open.append((said, ours))
         arguments = function.get("arguments")
         value = arguments if isinstance(arguments, dict) else parsed(str(arguments or ""))
-        return {"type": "tool_use", "id": identity, "name": function.get("name"), "input": value}
+        return {"type": "tool_use", "id": ours, "name": self._names.of(function.get("name")), "input": value}
 
-    def _result(self, message: Mapping[str, Any]) -> Block:
-        identity = _tool_id(message.get("tool_call_id"))
-        if not identity:
-            identity = self._unanswered[0] if self._unanswered else self._mint()
-        if identity in self._unanswered:
-            self._unanswered.remove(identity)
-        block: Block = {"type": "tool_result", "tool_use_id": identity}
-        if content := self._blocks(message.get("content")):
-            block["content"] = content
-        return block
+    def _result(self, message: Mapping[str, Any]) -> None:
+        said, content = string(message.get("tool_call_id")), self._blocks(message.get("content"))
+        found = next((each for each in self._open if said in ("", each[0])), None)
+        if found is None:
+            self._losses.add("messages.tool", "answers no call of the turn before; sent as text")
+            self._add("user", [_text("[result of a tool call that is not in the conversation]"), *content])
+            return
+        self._open.remove(found)
+        block: Block = {"type": "tool_result", "tool_use_id": found[1]}
+        self._add_result({**block, "content": content} if content else block)
+
+    def _close(self, calls: list[tuple[str, str]]) -> None:
+        """No result comes any more for `calls`."""
+        for _, ours in calls:
+            self._losses.add("messages.tool_calls", "a call without its result was given one that says so")
+            block: Block = {"type": "tool_result", "tool_use_id": ours, "content": [_text(_NO_RESULT)]}
+            self._add_result({**block, "is_error": True})
+        self._open = [each for each in self._open if each not in calls]
 
     def _blocks(self, content: Any) -> list[Block]:
         """A message's content as blocks; text that is only white space is none."""
@@ -163,11 +193,6 @@ class TurnsToMessages:
         if table(part.get("image_url")).get("detail") not in (None, "auto"):
             self._losses.add("messages.image_url.detail", "has no form in Messages")
         return images.to_block(part)
-
-
-def _tool_id(identity: Any) -> str:
-    """An id in the letters that Messages allows, the same for a call and its result."""
-    return _NOT_IN_AN_ID.sub("_", identity) if isinstance(identity, str) else ""
 
 
 def _text(text: str) -> Block:

@@ -10,7 +10,7 @@ from attrs import define, field
 
 from coderouter_core.model import Block, StreamEvent
 from coderouter_core.wire.ids import Mint, UniqueIds, call_id
-from coderouter_core.wire.lenient import string
+from coderouter_core.wire.lenient import Halves, string
 
 #: A call that was found incomplete is looked at again when it has grown by this factor, which keeps the cost linear.
 _GROWN = 1.25
@@ -35,6 +35,7 @@ class _Part:
     begun: bool = False
     over: bool = False
     size: int = 0
+    halves: Halves = field(factory=Halves)
     _incomplete_at: int = 0
 
     def take(self, text: str) -> None:
@@ -103,7 +104,10 @@ class Blocks:
             return self._begin(part, piece, _standing(frame, part, entry))
         self._last = part
         part.name = part.name or name
+        # Clients add each id and name to the one before.
+        part.odd = part.odd or bool(said or name)
         if _is_again(part, said, piece):
+            self.holding = True
             return []
         return self._piece(part, piece, _standing(frame, part, entry))
 
@@ -148,6 +152,9 @@ class Blocks:
     def _piece(self, part: _Part, text: str, frame: bytes | None) -> list[StreamEvent]:
         if part.over:
             return []
+        if text and (part.halves or not text.isascii()):
+            text, said = part.halves.take(text), text
+            self.holding = self.holding or text != said
         part.take(text)
         if self._queue[0] is not part or not part.nameable:
             part.held.append(text)
@@ -170,9 +177,10 @@ class Blocks:
 
     def _shift(self, frame: bytes | None) -> list[StreamEvent]:
         """The first block ends; what the next one held leaves."""
-        part = self._queue.popleft()
+        part = self._queue[0]
+        events = self._piece(part, rest, None) if (rest := part.halves.end()) else []
+        self._queue.popleft()
         part.over = True
-        events: list[StreamEvent] = []
         if part.begun:
             events.append(StreamEvent("block_stop", self._count, part.block, frame=frame))
             self._count += 1

@@ -24,7 +24,13 @@ class ChatCodec:
     def reader(self) -> ChatReader:
         return ChatReader()
 
-    def writer(self, *, include_usage: bool = True, created: int = 0) -> ChatWriter:
+    def writer(
+        self,
+        *,
+        include_usage: bool = True,
+        created: int = 0,
+        asked: Mapping[str, Any] | None = None,  # noqa: ARG002
+    ) -> ChatWriter:
         return ChatWriter(include_usage=include_usage, created=created)
 
     def relay(self, *, hide_usage: bool = False) -> ChatRelay:
@@ -33,7 +39,13 @@ class ChatCodec:
     def events(self, body: Mapping[str, Any]) -> Sequence[StreamEvent]:
         return answer.events(body)
 
-    def fold(self, events: Iterable[StreamEvent], *, created: int = 0) -> dict[str, Any]:
+    def fold(
+        self,
+        events: Iterable[StreamEvent],
+        *,
+        created: int = 0,
+        asked: Mapping[str, Any] | None = None,  # noqa: ARG002
+    ) -> dict[str, Any]:
         return answer.fold(events, created=created)
 
     def fault(

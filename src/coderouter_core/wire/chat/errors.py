@@ -26,22 +26,18 @@ _CODES = {
 }
 
 
+def kind_of(fault: Fault) -> tuple[str, str | None]:
+    """OpenAI's type and code of an error."""
+    return _TYPES.get(fault.kind, fault.kind), fault.code or _CODES.get(fault.kind)
+
+
 def error_body(fault: Fault, request_id: str) -> bytes:
     """The body of an HTTP answer; the upstream's own where it speaks this dialect, since clients read its words."""
     if fault.body is not None and fault.dialect == Dialect.CHAT:
         return fault.body
-    return orjson.dumps(
-        {
-            "error": {
-                **fault.extra,
-                "message": fault.message,
-                "type": _TYPES.get(fault.kind, fault.kind),
-                "param": None,
-                "code": fault.code or _CODES.get(fault.kind),
-            },
-            "request_id": request_id,
-        }
-    )
+    kind, code = kind_of(fault)
+    error = {**fault.extra, "message": fault.message, "type": kind, "param": None, "code": code}
+    return orjson.dumps({"error": error, "request_id": request_id})
 
 
 def error_frames(fault: Fault, request_id: str) -> bytes:

@@ -1,30 +1,29 @@
-"""Read a Chat Completions stream as events. Of several choices only the first is read."""
+"""Read a Chat Completions stream as events: those of one of its choices."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
 from attrs import evolve
 
 from coderouter_core.model import Block, Dialect, Fault, StreamEvent, Usage
 from coderouter_core.wire import faults
 from coderouter_core.wire.chat.blocks import Blocks
-from coderouter_core.wire.chat.relay import said_error
-from coderouter_core.wire.chat.usage import Tally
+from coderouter_core.wire.chat.relay import TEXTS, said_error
+from coderouter_core.wire.chat.usage import Tally, is_complete
 from coderouter_core.wire.ids import Mint, call_id
-from coderouter_core.wire.lenient import count, table
+from coderouter_core.wire.lenient import count, loads, string, table, whole
 from coderouter_core.wire.reasons import FAILURES, stop_reason
 from coderouter_core.wire.sse import payload
 
-
 class ChatReader:
-    """State of one answer. `mint` makes ids for calls that came without one."""
+    """State of one answer, or of its choice number `choice`. `mint` makes ids for calls that came without one."""
 
     dialect = Dialect.CHAT
 
-    def __init__(self, mint: Mint = call_id) -> None:
+    def __init__(self, mint: Mint = call_id, choice: int = 0) -> None:
+        self._choice = choice
         self.finished = False
         self.ended = False
         self._tally = Tally()
@@ -45,8 +44,8 @@ class ChatReader:
         if data[:1] == b"[" and data.strip() == b"[DONE]":
             return self._done(frame)
         try:
-            chunk = orjson.loads(data)
-        except orjson.JSONDecodeError:
+            chunk = loads(data)
+        except ValueError:
             return self._error(faults.garbage("a chunk of the upstream's stream is not JSON"), frame)
         if not isinstance(chunk, dict):
             return self._error(faults.garbage("a chunk of the upstream's stream is not an object"), frame)
@@ -59,7 +58,10 @@ class ChatReader:
         if self._blocks.holding:
             # The frame holds more than its events do: it cannot stand for them.
             return [event if event.frame is None else evolve(event, frame=None) for event in events]
-        return events or (StreamEvent("other", frame=frame),)
+        if events or not (chunk.get("choices") or chunk.get("usage")):
+            # A chunk with nothing in it says nothing to anybody, and clients look for its choice.
+            return events or (StreamEvent("other"),)
+        return (StreamEvent("other", frame=frame),)
 
     def close(self) -> Sequence[StreamEvent]:
         return self._stop(None) if self.finished else ()
@@ -85,31 +87,29 @@ class ChatReader:
 
     def _chunk(self, chunk: dict[str, Any], frame: bytes | None) -> list[StreamEvent]:
         events: list[StreamEvent] = []
-        choice = _first(chunk.get("choices"))
+        choice = _chosen(chunk.get("choices"), self._choice)
         if choice is not None and not self._stopped:
+            delta = table(choice.get("delta") or choice.get("message"))
+            if choice.get("index") != self._choice or not _is_readable(choice, delta):
+                frame = None
             if not self._started:
                 self._started = True
-                identity, model = chunk.get("id"), chunk.get("model")
-                events.append(
-                    StreamEvent(
-                        "start",
-                        id=identity if isinstance(identity, str) else "",
-                        model=model if isinstance(model, str) else "",
-                        frame=frame,
-                    )
-                )
-            delta = choice.get("delta") or choice.get("message")
-            if isinstance(delta, dict):
-                events += self._delta(delta, frame)
+                # Clients learn from the first chunk whose words these are.
+                frame = frame if delta.get("role") == "assistant" else None
+                identity, model = whole(string(chunk.get("id"))), whole(string(chunk.get("model")))
+                events.append(StreamEvent("start", id=identity, model=model, frame=frame))
+            events += self._delta(delta, frame)
         if isinstance(usage := chunk.get("usage"), dict) and usage:
-            events.append(StreamEvent("usage", usage=self._tally.add(usage), frame=frame))
+            stands = is_complete(usage) and (choice is None or events)
+            own = frame if stands else None
+            events.append(StreamEvent("usage", usage=self._tally.add(usage), frame=own))
         if choice is not None and isinstance(finish := choice.get("finish_reason"), str) and finish:
             events += self._finishes(finish, choice, frame)
         return events
 
     def _delta(self, delta: dict[str, Any], frame: bytes | None) -> list[StreamEvent]:
         events: list[StreamEvent] = []
-        reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+        reasoning = delta.get("reasoning_content") or delta.get("reasoning") or _detailed(delta)
         if isinstance(reasoning, str) and reasoning:
             events += self._blocks.text("thinking", reasoning, frame)
         for key in ("content", "refusal"):
@@ -157,14 +157,27 @@ class ChatReader:
         return [*events, StreamEvent("stop", reason=reason, stop_sequence=sequence, frame=frame)]
 
 
-def _first(choices: Any) -> dict[str, Any] | None:
-    """The choice that is read: number 0, which servers may leave unnumbered."""
+def _is_readable(choice: dict[str, Any], delta: dict[str, Any]) -> bool:
+    """Whether clients find in a choice what they look for: a delta, and text as text."""
+    texts = all(delta.get(key) is None or isinstance(delta[key], str) for key in TEXTS)
+    return texts and isinstance(choice.get("delta"), dict)
+
+
+def _chosen(choices: Any, number: int) -> dict[str, Any] | None:
+    """The choice that is read; servers may leave number 0 unnumbered."""
     if not isinstance(choices, list):
         return None
     for choice in choices:
-        if isinstance(choice, dict) and count(choice.get("index")) == 0:
+        if isinstance(choice, dict) and count(choice.get("index")) == number:
             return choice
     return None
+
+
+def _detailed(delta: dict[str, Any]) -> str:
+    """OpenRouter's ``reasoning_details``, where the server does not say the same in ``reasoning``, too."""
+    details = delta.get("reasoning_details")
+    parts = [table(detail) for detail in details] if isinstance(details, list) else []
+    return "".join(string(part.get("text")) or string(part.get("summary")) for part in parts)
 
 
 def _parts(content: Any) -> list[tuple[Block, str]]:

@@ -47,6 +47,11 @@ class Tally:
         return self.usage
 
 
+def is_complete(raw: dict[str, Any]) -> bool:
+    """Whether a ``usage`` object has all three counts."""
+    return all(type(raw.get(key)) is int for key in ("prompt_tokens", "completion_tokens", "total_tokens"))
+
+
 def written(usage: Usage) -> dict[str, Any]:
     """The ``usage`` object."""
     raw: dict[str, Any] = {

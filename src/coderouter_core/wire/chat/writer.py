@@ -21,12 +21,17 @@ PING = b": ping\n\n"
 class ChatWriter:
     """Keeps the dialect's grammar whatever events come: the role first, then deltas, the finish, usage, ``[DONE]``.
 
-    `created` is Unix time in seconds, for chunks that an upstream of another dialect could not date.
+    `created` is Unix time in seconds, for chunks that an upstream of another dialect could not date. `choice` is the
+    number of the choice that is written; not `alone`: the end of the stream is somebody else's.
     """
 
     dialect = Dialect.CHAT
 
-    def __init__(self, *, include_usage: bool = True, created: int = 0) -> None:
+    def __init__(
+        self, *, include_usage: bool = True, created: int = 0, choice: int = 0, alone: bool = True
+    ) -> None:
+        self._choice = choice
+        self._done = DONE if alone else b""
         self._include_usage = include_usage
         self._created = created
         self._started = self._ended = self._finished = False
@@ -36,7 +41,7 @@ class ChatWriter:
         self._arguments = False
         self._wrote_call = False
         self._usage: Usage = NOTHING
-        self._usage_sent = False
+        self._usage_frame = b""
         self._reason = "end_turn"
 
     def write(self, event: StreamEvent) -> bytes:
@@ -70,9 +75,9 @@ class ChatWriter:
                 self._adopt(event)
             if any(event.kind != "usage" for event in events):
                 return frame
-            # Usage alone comes last: not at all where it was not asked for, later where the finish is still to come.
-            self._usage_sent = self._finished
-            return frame if self._finished and self._include_usage else b""
+            # Usage alone comes last, and not at all where it was not asked for.
+            self._usage_frame = frame
+            return b""
         return b"".join([self.write(event) for event in events])
 
     def close(self) -> bytes:
@@ -83,16 +88,20 @@ class ChatWriter:
         if not self._finished:
             finish = finish_reason(self._reason, called=self._calls > 0)
             out.append(self._chunk(b"{}", orjson.dumps(finish)))
-        if self._include_usage and self._usage.reported and not self._usage_sent:
-            out.append(b'%b],"usage":%b}\n\n' % (self._head, orjson.dumps(written(self._usage))))
-        return b"".join((*out, DONE))
+        if self._include_usage and self._usage.reported:
+            raw = orjson.dumps(written(self._usage))
+            out.append(self._usage_frame or b'%b],"usage":%b}\n\n' % (self._head, raw))
+        return b"".join((*out, self._done))
 
     def fail(self, fault: Fault, request_id: str) -> bytes:
         self._ended = True
         return error_frames(fault, request_id)
 
     def _stands(self, events: Sequence[StreamEvent]) -> bool:
-        """Whether a frame fits: once a call was written anew, the upstream's numbering and its finish reason do not."""
+        """Whether a frame fits: nothing but usage does after the finish; and once a call was written anew, the
+        upstream's numbering and its finish reason do not."""
+        if self._finished:
+            return all(event.kind in ("usage", "ping") for event in events)
         return not self._wrote_call or not any(
             event.kind == "stop" or event.block == "tool_call" for event in events
         )
@@ -133,7 +142,12 @@ class ChatWriter:
         return self._chunk(b'{"role":"assistant","content":""}')
 
     def _chunk(self, delta: bytes, finish: bytes = b"null") -> bytes:
-        return b'%b{"index":0,"delta":%b,"finish_reason":%b}]}\n\n' % (self._head, delta, finish)
+        return b'%b{"index":%d,"delta":%b,"finish_reason":%b}]}\n\n' % (
+            self._head,
+            self._choice,
+            delta,
+            finish,
+        )
 
     def _delta(self, event: StreamEvent) -> bytes:
         out = b"" if self._started else self._start(StreamEvent("start"))

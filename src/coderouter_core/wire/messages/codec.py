@@ -15,7 +15,7 @@ from coderouter_core.wire.messages.writer import PING, MessagesWriter
 
 
 class MessagesCodec:
-    """Its streams always tell usage, and nothing in it is dated: the options for that have no use here."""
+    """Its streams always tell usage, nothing in it is dated and no answer repeats its request: the options for that have no use here."""
 
     dialect = Dialect.MESSAGES
     ping = PING
@@ -26,7 +26,13 @@ class MessagesCodec:
     def reader(self) -> MessagesReader:
         return MessagesReader()
 
-    def writer(self, *, include_usage: bool = True, created: int = 0) -> MessagesWriter:  # noqa: ARG002
+    def writer(
+        self,
+        *,
+        include_usage: bool = True,  # noqa: ARG002
+        created: int = 0,  # noqa: ARG002
+        asked: Mapping[str, Any] | None = None,  # noqa: ARG002
+    ) -> MessagesWriter:
         return MessagesWriter()
 
     def relay(self, *, hide_usage: bool = False) -> MessagesRelay:  # noqa: ARG002
@@ -35,7 +41,13 @@ class MessagesCodec:
     def events(self, body: Mapping[str, Any]) -> Sequence[StreamEvent]:
         return answer.events(body)
 
-    def fold(self, events: Iterable[StreamEvent], *, created: int = 0) -> dict[str, Any]:  # noqa: ARG002
+    def fold(
+        self,
+        events: Iterable[StreamEvent],
+        *,
+        created: int = 0,  # noqa: ARG002
+        asked: Mapping[str, Any] | None = None,  # noqa: ARG002
+    ) -> dict[str, Any]:
         return answer.fold(events)
 
     def fault(

@@ -11,7 +11,7 @@ from coderouter_core.model import Block, Dialect, Fault, StreamEvent, Usage
 from coderouter_core.model.usage import NOTHING
 from coderouter_core.wire import faults
 from coderouter_core.wire.ids import Mint, UniqueIds, call_id
-from coderouter_core.wire.lenient import string, table
+from coderouter_core.wire.lenient import Halves, loads, string, table
 from coderouter_core.wire.messages.usage import merged
 from coderouter_core.wire.sse import fields, named, payload
 
@@ -46,6 +46,7 @@ class MessagesReader:
         self._foreign = False
         self._at = 0
         self._signature = ""
+        self._halves = Halves()
         self._stopped = False
         self._ids = UniqueIds(mint)
         self._read: dict[str, Callable[[dict[str, Any], bytes], list[StreamEvent]]] = {
@@ -63,8 +64,8 @@ class MessagesReader:
             ping = frame.startswith(b":") or fields(frame)[0] == "ping"
             return (StreamEvent("ping" if ping else "other", frame=frame),)
         try:
-            event = orjson.loads(data)
-        except orjson.JSONDecodeError:
+            event = loads(data)
+        except ValueError:
             return self._failed(faults.garbage("a frame of the upstream's stream is not JSON"), frame)
         if not isinstance(event, dict):
             return self._failed(faults.garbage("a frame of the upstream's stream is not an object"), frame)
@@ -96,7 +97,7 @@ class MessagesReader:
                 id=string(message.get("id")),
                 model=string(message.get("model")),
                 usage=self.usage,
-                frame=frame,
+                frame=frame if _is_readable(message) else None,
             )
         ]
 
@@ -109,7 +110,7 @@ class MessagesReader:
             return [*events, StreamEvent("other", frame=frame)]
         said = string(block.get("id"))
         identity = self._ids.of(said) if kind == "tool_call" else ""
-        own = self._own(event, frame) if identity in ("", said) else None
+        own = self._own(event, frame) if identity in ("", said) and _can_grow(kind, block) else None
         events += self._opened(kind, own, identity, string(block.get("name")))
         self._signature = string(block.get("signature"))
         text = string(block.get("text") or block.get("thinking"))
@@ -127,17 +128,15 @@ class MessagesReader:
         if block is None:
             self._signature = string(delta.get("signature")) or self._signature
             return []
-        if not isinstance(text := delta.get(key), str):
-            return []
-        if self._open == block:
-            return [StreamEvent("delta", self._at, block, text, frame=self._own(event, frame))]
-        if block == "tool_call":
-            return []
-        return [
-            *self._closed(None),
-            *self._opened(block, None),
-            StreamEvent("delta", self._at, block, text),
-        ]
+        if not isinstance(said := delta.get(key), str) or (block == "tool_call" != self._open):
+            # Without a frame: a client that reads it would look for its text or its block.
+            return [StreamEvent("other")]
+        before: list[StreamEvent] = []
+        own = self._own(event, frame)
+        if self._open != block:
+            before, own = [*self._closed(None), *self._opened(block, None)], None
+        text = self._halves.take(said)
+        return [*before, StreamEvent("delta", self._at, block, text, frame=own if text is said else None)]
 
     def _block_stop(self, event: dict[str, Any], frame: bytes) -> list[StreamEvent]:
         return self._closed(self._own(event, frame))
@@ -150,7 +149,8 @@ class MessagesReader:
         events: list[StreamEvent] = []
         if isinstance(usage := event.get("usage"), dict) and usage:
             self.usage = merged(usage, self.usage)
-            events.append(StreamEvent("usage", usage=self.usage, frame=frame))
+            own = frame if type(usage.get("output_tokens")) is int else None
+            events.append(StreamEvent("usage", usage=self.usage, frame=own))
         delta = table(event.get("delta"))
         if isinstance(reason := delta.get("stop_reason"), str):
             self.finished = True
@@ -175,10 +175,11 @@ class MessagesReader:
             self._at += 1
         if self._open is None:
             return []
-        event = StreamEvent("block_stop", self._at, self._open, signature=self._signature, frame=frame)
+        events = [StreamEvent("delta", self._at, self._open, rest)] if (rest := self._halves.end()) else []
+        stop = StreamEvent("block_stop", self._at, self._open, signature=self._signature, frame=frame)
         self._open = None
         self._at += 1
-        return [event]
+        return [*events, stop]
 
     def _stop(self, reason: str, sequence: Any, frame: bytes | None) -> list[StreamEvent]:
         if self._stopped:
@@ -186,3 +187,15 @@ class MessagesReader:
         self._stopped = True
         sequence = sequence if isinstance(sequence, str) else None
         return [StreamEvent("stop", reason=reason, stop_sequence=sequence, frame=frame)]
+
+
+def _is_readable(message: dict[str, Any]) -> bool:
+    """Whether clients find in a ``message_start`` what they add to later."""
+    usage = table(message.get("usage"))
+    counts = (usage.get("input_tokens"), usage.get("output_tokens"))
+    return message.get("content") == [] and all(type(count) is int for count in counts)
+
+
+def _can_grow(kind: Block, block: dict[str, Any]) -> bool:
+    """Whether clients find in a ``content_block_start`` what they add to later."""
+    return "input" in block if kind == "tool_call" else isinstance(block.get(kind), str)

@@ -76,7 +76,8 @@ class MessagesWriter:
             return b""
         first = events[0]
         if len(events) == 1 and first.kind in ("other", "ping"):
-            return first.frame or frame if first.kind == "ping" else self._pass(first.frame or frame)
+            own = first.frame or b""
+            return own if first.kind == "ping" else self._pass(own)
         own = first.frame
         if own is not None and all(event.frame is own for event in events) and self._adopts(events):
             return own
@@ -121,6 +122,8 @@ class MessagesWriter:
             return True
         if first.kind == "block_stop":
             if len(events) > 1 or self._open != first.block or first.index != self._count:
+                return False
+            if not (self._pieces or self._signed):
                 return False
             self._open = None
             self._count += 1

@@ -1,0 +1,319 @@
+"""Find the calls in a text that comes in pieces. Every step depends on the text alone, not on how it was cut."""
+
+from __future__ import annotations
+
+import re
+from itertools import groupby
+
+from attrs import define, frozen
+
+from coderouter_filter_tool_repair import heads
+from coderouter_filter_tool_repair.candidates import (
+    MARKS,
+    MOST_HEAD,
+    Bracketed,
+    Candidate,
+    Fenced,
+    Tagged,
+    mark_at,
+)
+from coderouter_filter_tool_repair.tools import Call, MismatchError, Tools
+
+#: Characters of one candidate; a longer one is text.
+MOST_HELD = 64 * 1024
+#: A cut-off candidate is searched for others behind its first line, this often in an answer.
+MOST_SECOND_LOOKS = 4
+
+#: Where a call, or code that hides one, may begin. An object stands at the beginning of a word, Python on a line.
+#: What follows is looked at here as far as that is quick.
+_OPENER = re.compile(
+    r"`+"
+    r"|(?<![^\s:])(?:\{(?=\s*(?:[\"']|\Z))|\[(?=\s*(?:[{A-Za-z_]|\Z)))"
+    r"|(?<!`)<(?=[tfia|]|\Z)"
+    r"|(?<![^\n])[A-Za-z_]"
+)
+#: Characters behind an object that tell whether it stands on its own.
+MOST_SPACE = 256
+#: Text is looked at in slices, so that what is left of it after a call costs little to keep.
+SLICE = 2048
+#: A longer run of backticks fences nothing.
+_LONGEST_FENCE = 32
+_FENCE_LINE = re.compile(r"`+[^`\n]*(\n|`|\Z)")
+_CALLABLE = re.compile(r"\s*(?:[{\[<A-Za-z_]|\Z)")
+_FENCE_END = re.compile(r"\n[ \t>]{0,16}(`{3,32})(?!`)")
+_FENCE_END_BEGUN = re.compile(r"\n[ \t>]{0,16}`{0,32}\Z")
+_WORD = re.compile(r"[\w.-]{1,128}")
+_SEPARATOR = re.compile(r"[ \t]*[,;](?=\s*\{)")
+
+
+@frozen
+class Found:
+    """Calls, and the text in which they stood."""
+
+    form: str
+    raw: str
+    calls: tuple[Call, ...]
+
+
+@frozen
+class Failed:
+    """What looked like a call and is none."""
+
+    form: str
+    reason: str
+
+
+def _is_text(piece: str | Found) -> bool:
+    return isinstance(piece, str)
+
+
+@define
+class _Held:
+    """A candidate that has not ended; `end` is where it does, once that is known."""
+
+    candidate: Candidate
+    pieces: list[str]
+    size: int
+    end: int = -1
+
+
+class Scanner:
+    """Splits one text into what is text and what is calls. `failures` are those of the whole text so far."""
+
+    def __init__(self, tools: Tools) -> None:
+        self.failures: list[Failed] = []
+        self._tools = tools
+        self._text = ""
+        self._before = "\n"
+        self._fence = ""
+        self._held: _Held | None = None
+        self._looks = MOST_SECOND_LOOKS
+        self._out: list[str | Found] = []
+
+    def feed(self, text: str, *, final: bool = False) -> list[str | Found]:
+        """The text and the calls that are certain now, in order. `final`: nothing follows."""
+        waits = final or self._text or self._fence or self._held
+        if text and not waits and _OPENER.search(self._before + text, 1) is None:
+            self._before = text[-1]
+            return [text]
+        for at in range(0, len(text), SLICE):
+            self._take(text[at : at + SLICE], final=False)
+        if final:
+            self._take("", final=True)
+        out: list[str | Found] = []
+        for is_text, group in groupby(self._out, _is_text):
+            pieces = list(group)
+            out += ["".join(map(str, pieces))] if is_text else pieces
+        self._out = []
+        return out
+
+    def _take(self, text: str, *, final: bool) -> None:
+        while True:
+            if self._held is not None:
+                rest = self._go_on(self._held, text, final)
+                if rest is None:
+                    break
+                self._text, text = rest, ""
+            else:
+                self._text += text
+                text = ""
+            if not (self._in_fence(final) if self._fence else self._flow(final)):
+                break
+
+    def _emit(self, text: str) -> None:
+        if not text:
+            return
+        self._before = text[-1]
+        self._out.append(text)
+
+    def _flow(self, final: bool) -> bool:
+        """Pass text on up to what may be a call. True when there is more to look at."""
+        # One character before shows what the text begins behind.
+        text = self._before + self._text
+        at = 1
+        while (found := _OPENER.search(text, at)) is not None:
+            start = found.start()
+            step = self._at_opener(text, start, found.group(), final)
+            if isinstance(step, Candidate) and step.begins(text[start : start + MOST_HEAD]) is False:
+                step = found.group() if isinstance(step, Fenced) else start + 1
+            if isinstance(step, int):
+                at = step
+                continue
+            self._emit(text[1:start])
+            self._text = text[start:]
+            if isinstance(step, str):
+                # A block of code: nothing in it is a call.
+                self._fence = step
+                self._emit(step)
+                self._text = self._text[len(step) :]
+                return True
+            if step is not None:
+                self._held = _Held(step, [], 0)
+                return self._hand_over(final)
+            return False
+        self._emit(text[1:])
+        self._text = ""
+        return False
+
+    def _hand_over(self, final: bool) -> bool:
+        """What was not passed on belongs to the candidate that is held now."""
+        text, self._text = self._text, ""
+        rest = self._go_on(self._held, text, final) if self._held else None
+        if rest is None:
+            return False
+        self._text = rest
+        return True
+
+    def _at_opener(self, text: str, start: int, mark: str, final: bool) -> Candidate | str | int | None:
+        """What begins here: a candidate, code behind a fence, nothing up to an index, or None for "not known yet"."""
+        if mark[0] == "`":
+            return self._at_backticks(text, start, mark, final)
+        if mark in "[<":
+            known = mark_at(text, start)
+            if known == "" and not final:
+                return None
+            if known:
+                if known not in MARKS:
+                    return Tagged(self._tools, known)
+                return Bracketed(self._tools, "tool_calls" if mark == "[" else "python_tag", len(known))
+            if mark == "<":
+                return start + 1
+        if mark in "[{":
+            begun = text[start : start + MOST_HEAD]
+            if heads.value(begun, self._tools) is False and (
+                mark == "{" or heads.listed(begun, self._tools) is False
+            ):
+                return start + 1
+            return Bracketed(self._tools, "json")
+        word = _WORD.match(text, start)
+        end = word.end() if word else start + 1
+        if end >= len(text):
+            return None if not final and self._tools.may_become(text[start:end]) else end
+        if text[end] == "(" and self._tools.knows(text[start:end]):
+            return Bracketed(self._tools, "python")
+        return end
+
+    def _at_backticks(self, text: str, start: int, run: str, final: bool) -> Candidate | str | int | None:
+        end = start + len(run)
+        if len(run) > _LONGEST_FENCE:
+            return end
+        if end >= len(text) and not final:
+            return None
+        if len(run) < 3:
+            return end
+        line = _FENCE_LINE.match(text, start)
+        ended = line[1] if line else ""
+        if not ended and not final and len(text) - end <= _LONGEST_FENCE * 2:
+            return None
+        if ended != "\n" or line is None or line.end() - end > _LONGEST_FENCE * 2:
+            # A run that is closed on its line is code within prose.
+            return end
+        return Fenced(self._tools) if _CALLABLE.match(text, line.end()) else run
+
+    def _in_fence(self, final: bool) -> bool:
+        """Pass a block of code on, up to its end."""
+        text, at = self._text, 0
+        while (found := _FENCE_END.search(text, at)) is not None:
+            if found.end() >= len(text) and not final:
+                break
+            if len(found[1]) >= len(self._fence):
+                self._fence = ""
+                self._emit(text[: found.end()])
+                self._text = text[found.end() :]
+                return True
+            at = found.end()
+        begun = None if final else _FENCE_END_BEGUN.search(text, max(at, len(text) - 64))
+        kept = begun.start() if begun else len(text)
+        self._emit(text[:kept])
+        self._text = text[kept:]
+        return False
+
+    # ---- a candidate
+
+    def _go_on(self, held: _Held, text: str, final: bool) -> str | None:
+        """Hand text to the candidate. What is left when it has ended, or None while it goes on."""
+        if text:
+            begun, held.size = held.size, held.size + len(text)
+            held.pieces.append(text)
+            if held.end < 0:
+                verdict = held.candidate.take(text[: MOST_HELD - begun])
+                if verdict == "no":
+                    return self._let_go(held)
+                if verdict != "more":
+                    held.end = verdict
+        if held.end < 0 and held.size >= MOST_HELD:
+            return self._too_long(held)
+        if held.end >= 0:
+            return self._ended(held, final)
+        return self._cut_off(held) if final else None
+
+    def _ended(self, held: _Held, final: bool) -> str | None:
+        raw = "".join(held.pieces)
+        following = raw[held.end : held.end + MOST_SPACE]
+        alone = held.candidate.alone(following, final=final or len(following) == MOST_SPACE)
+        if alone is None:
+            return None
+        raw, rest = raw[: held.end], raw[held.end :]
+        self._held = None
+        if held.candidate.spoilt or not alone:
+            self._fail(
+                held, "its brackets do not match" if held.candidate.spoilt else "there is text around it"
+            )
+            self._emit(raw)
+            return rest
+        try:
+            calls = held.candidate.read(raw)
+        except MismatchError as error:
+            self._fail(held, str(error))
+            self._emit(raw)
+            return rest
+        if isinstance(held.candidate, Bracketed) and (separator := _SEPARATOR.match(rest[:MOST_SPACE])):
+            raw, rest = raw + separator.group(), rest[separator.end() :]
+        self._find(held, raw, calls)
+        return rest
+
+    def _cut_off(self, held: _Held) -> str:
+        """The answer is over before the candidate is."""
+        raw = "".join(held.pieces)
+        self._held = None
+        if held.candidate.sure:
+            try:
+                self._find(held, raw, held.candidate.read(raw))
+                return ""
+            except MismatchError as error:
+                self._fail(held, str(error))
+        first, newline, rest = raw.partition("\n")
+        if not self._looks:
+            first, newline, rest = raw, "", ""
+        self._looks -= 1
+        self._emit(first + newline)
+        return rest
+
+    def _too_long(self, held: _Held) -> str:
+        raw = "".join(held.pieces)
+        self._fail(held, f"it is longer than {MOST_HELD} characters")
+        self._held = None
+        cut = MOST_HELD
+        if isinstance(held.candidate, Fenced):
+            self._fence = raw[: len(raw) - len(raw.lstrip("`"))]
+            cut = raw.rfind("\n", 0, MOST_HELD)
+        self._emit(raw[:cut])
+        return raw[cut:]
+
+    def _let_go(self, held: _Held) -> str:
+        """It is no candidate after all: its first character is text, and behind it the search goes on."""
+        raw = "".join(held.pieces)
+        self._held = None
+        size = 1
+        if isinstance(held.candidate, Fenced):
+            size = len(raw) - len(raw.lstrip("`"))
+            self._fence = raw[:size]
+        self._emit(raw[:size])
+        return raw[size:]
+
+    def _find(self, held: _Held, raw: str, calls: list[Call]) -> None:
+        self._before = "\n"
+        self._out.append(Found(held.candidate.form, raw, tuple(calls)))
+
+    def _fail(self, held: _Held, reason: str) -> None:
+        self.failures.append(Failed(held.candidate.form, reason))

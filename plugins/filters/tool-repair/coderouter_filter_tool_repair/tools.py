@@ -1,0 +1,191 @@
+"""The tools that a request declares, and whether a call fits one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import orjson
+from attrs import field, frozen
+
+from coderouter_core.api import Request
+
+#: Schemas are looked into no further than this.
+DEEPEST = 8
+
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "object": (dict,),
+    "array": (list,),
+    "null": (type(None),),
+}
+
+
+class MismatchError(Exception):
+    """What was written is no call of a declared tool; the message says why, without any of its values."""
+
+
+@frozen
+class Tool:
+    """A tool that the client can run. `schema` is the JSON schema of its arguments."""
+
+    name: str
+    schema: Mapping[str, Any] = field(factory=dict, repr=False)
+
+
+@frozen
+class Call:
+    """A call whose arguments fit; they are JSON."""
+
+    tool: str
+    arguments: str
+
+
+def folded(name: str) -> str:
+    """A name without the differences that models make: case, and ``-`` for ``_``."""
+    return name.strip().lower().replace("-", "_")
+
+
+class Tools:
+    """The tools of one request, by name."""
+
+    def __init__(self, tools: Sequence[Tool]) -> None:
+        self._exact = {tool.name: tool for tool in tools}
+
+    @cached_property
+    def _folded(self) -> Mapping[str, list[Tool]]:
+        """By names as models may write them. Most answers never ask."""
+        found: dict[str, list[Tool]] = {}
+        for tool in self._exact.values():
+            found.setdefault(folded(tool.name), []).append(tool)
+        return found
+
+    @classmethod
+    def of(cls, request: Request) -> Tools | None:
+        """What `request` declares, in any dialect; None where nothing is, or no tool may be called."""
+        choice = request.body.get("tool_choice")
+        if choice == "none" or (isinstance(choice, dict) and choice.get("type") == "none"):
+            return None
+        tools = list(_declared(request.body))
+        return cls(tools) if tools else None
+
+    def named(self, said: str) -> Tool:
+        """The one tool that `said` can mean."""
+        if (tool := self._exact.get(said)) is not None:
+            return tool
+        found = self._folded.get(folded(said.removeprefix("functions.")), [])
+        if len(found) != 1:
+            raise MismatchError("several tools have that name" if found else "no tool has that name")
+        return found[0]
+
+    def knows(self, said: str) -> bool:
+        try:
+            self.named(said)
+        except MismatchError:
+            return False
+        return True
+
+    def may_become(self, beginning: str) -> bool:
+        """Whether a tool's name can begin with this."""
+        start = folded(beginning.removeprefix("functions."))
+        return any(name.startswith(start) for name in self._folded) or "functions.".startswith(beginning)
+
+    def call(self, said: str, arguments: Any) -> Call:
+        """A call of the tool that `said` means, if its arguments fit."""
+        tool = self.named(said)
+        if isinstance(arguments, str):
+            arguments = _decoded(arguments) if arguments.strip() else {}
+        if arguments is None:
+            arguments = {}
+        if not isinstance(arguments, dict):
+            raise MismatchError("the arguments are not an object")
+        fitting = _fit(arguments, tool.schema, "arguments", 0)
+        try:
+            return Call(tool.name, orjson.dumps(fitting).decode())
+        except TypeError:
+            raise MismatchError("the arguments cannot be written as JSON") from None
+
+
+def _declared(body: Mapping[str, Any]) -> Iterator[Tool]:
+    for key in ("tools", "functions"):
+        entries = body.get(key)
+        for entry in entries if isinstance(entries, list) else ():
+            if not isinstance(entry, dict):
+                continue
+            function = entry.get("function")
+            function = function if isinstance(function, dict) else entry
+            name = function.get("name")
+            schema = function.get("input_schema", function.get("parameters"))
+            # Tools that the upstream runs itself, and those that take free text, have no schema.
+            ours = isinstance(schema, dict) or key == "functions" or entry.get("type") == "function"
+            if isinstance(name, str) and name and ours:
+                yield Tool(name, schema if isinstance(schema, dict) else {})
+
+
+def _fit(value: Any, schema: Any, where: str, depth: int) -> Any:
+    """`value`, with what is plainly meant put right; `MismatchError` where the schema does not take it."""
+    if not isinstance(schema, dict) or depth > DEEPEST:
+        return value
+    kinds = schema.get("type")
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if isinstance(kinds, list) and kinds and not any(_is(value, kind) for kind in kinds):
+        value = _coerced(value, kinds, where)
+    choices = schema.get("enum")
+    if isinstance(choices, list) and not any(type(one) is type(value) and one == value for one in choices):
+        raise MismatchError(f"{where} is none of its choices")
+    if isinstance(value, dict):
+        return _object(value, schema, where, depth)
+    if isinstance(value, list):
+        return [_fit(item, schema.get("items"), f"{where}[]", depth + 1) for item in value]
+    return value
+
+
+def _object(value: dict[str, Any], schema: dict[str, Any], where: str, depth: int) -> dict[str, Any]:
+    required = schema.get("required")
+    for key in required if isinstance(required, list) else ():
+        if key not in value:
+            raise MismatchError(f"{where} lack {str(key)[:60]!r}")
+    properties = schema.get("properties")
+    properties = properties if isinstance(properties, dict) else {}
+    # Keys that the schema does not know are the model's words: they are not repeated.
+    return {
+        key: _fit(one, properties[key], f"{where}.{key[:60]}", depth + 1) if key in properties else one
+        for key, one in value.items()
+    }
+
+
+def _is(value: Any, kind: Any) -> bool:
+    types = _KINDS.get(kind) if isinstance(kind, str) else None
+    if types is None:
+        return True
+    if isinstance(value, bool):
+        return bool(kind == "boolean")
+    if kind == "integer" and isinstance(value, float):
+        return value.is_integer()
+    return bool(isinstance(value, types))
+
+
+def _coerced(value: Any, kinds: list[Any], where: str) -> Any:
+    """Text that spells a number, a boolean or a structure, and a number where text is wanted."""
+    meant: Any = MismatchError
+    if isinstance(value, str) and "string" not in kinds:
+        meant = _decoded(value.strip())
+        if meant is MismatchError and value.strip() in ("True", "False", "None"):
+            meant = {"True": True, "False": False, "None": None}[value.strip()]
+    elif isinstance(value, int) and not isinstance(value, bool) and "string" in kinds:
+        meant = str(value)
+    if meant is MismatchError or not any(_is(meant, kind) for kind in kinds):
+        raise MismatchError(f"{where} is not of type {' or '.join(str(kind)[:20] for kind in kinds)}")
+    return meant
+
+
+def _decoded(text: str) -> Any:
+    """The JSON in `text`; `MismatchError` itself where there is none, since None is a value."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return MismatchError

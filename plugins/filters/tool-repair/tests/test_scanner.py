@@ -1,0 +1,359 @@
+"""What is a call and what is not, wherever the text is cut."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from types import FrameType
+from typing import Any
+
+import pytest
+from coderouter_filter_tool_repair.scanner import MOST_HELD, Found, Scanner
+from coderouter_filter_tool_repair.tools import Tool, Tools
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coderouter_core.api import Dialect, Request
+
+TOOLS = Tools(
+    [
+        Tool(
+            "get_weather",
+            {
+                "type": "object",
+                "properties": {
+                    "city": {"type": "string"},
+                    "days": {"type": "integer"},
+                    "exact": {"type": "boolean"},
+                    "units": {"enum": ["C", "F"]},
+                    "at": {"type": "array", "items": {"type": "number"}},
+                },
+                "required": ["city"],
+            },
+        ),
+        Tool(
+            "Bash", {"type": "object", "properties": {"command": {"type": "string"}}, "required": ["command"]}
+        ),
+        Tool("list-files"),
+        Tool("twin_a"),
+        Tool("Twin-A"),
+    ]
+)
+OSLO = '{"name": "get_weather", "arguments": {"city": "Oslo"}}'
+SPACE = "antml" + ":"
+
+
+def scan(chunks: Iterable[str]) -> list[str | Found]:
+    """What a text that comes in chunks is split into."""
+    scanner = Scanner(TOOLS)
+    pieces = [piece for chunk in chunks for piece in scanner.feed(chunk)]
+    joined: list[str | Found] = []
+    for piece in [*pieces, *scanner.feed("", final=True)]:
+        if isinstance(piece, str) and joined and isinstance(joined[-1], str):
+            joined[-1] += piece
+        else:
+            joined.append(piece)
+    return joined
+
+
+def found(text: str) -> list[tuple[str, str]]:
+    return [
+        (call.tool, call.arguments)
+        for piece in scan([text])
+        if isinstance(piece, Found)
+        for call in piece.calls
+    ]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "tools", "names"),
+    [
+        pytest.param("messages", [{"name": "a", "input_schema": {}}], True, id="messages"),
+        pytest.param(
+            "messages", [{"type": "web_search_20250305", "name": "a"}], False, id="a-tool-of-the-upstream"
+        ),
+        pytest.param("chat", [{"type": "function", "function": {"name": "a"}}], True, id="chat"),
+        pytest.param("chat", [{"type": "custom", "custom": {"name": "a"}}], False, id="free-text"),
+        pytest.param(
+            "responses", [{"type": "function", "name": "a", "parameters": {}}], True, id="responses"
+        ),
+        pytest.param("responses", [{"type": "custom", "name": "a"}], False, id="free-text-in-responses"),
+    ],
+)
+def test_tools_that_the_client_runs_are_known(dialect: str, tools: list[Any], names: bool) -> None:
+    declared = Tools.of(Request("1", Dialect(dialect), {"tools": tools}, b""))
+
+    assert (declared is not None and declared.knows("A")) is names
+
+
+def raw(pieces: Iterable[str | Found]) -> str:
+    return "".join(piece if isinstance(piece, str) else piece.raw for piece in pieces)
+
+
+FORMS = [
+    pytest.param(OSLO, "json", id="object"),
+    pytest.param(f"[{OSLO}]", "json", id="list"),
+    pytest.param(OSLO.replace("arguments", "parameters"), "json", id="parameters"),
+    pytest.param(OSLO.replace("arguments", "input"), "json", id="input"),
+    pytest.param(OSLO.replace("arguments", "args"), "json", id="args"),
+    pytest.param(OSLO.replace('"name"', '"tool"'), "json", id="tool"),
+    pytest.param(OSLO.replace("get_weather", "Get-Weather"), "json", id="other-case"),
+    pytest.param('{"arguments": {"city": "Oslo"}, "name": "get_weather"}', "json", id="name-last"),
+    pytest.param(
+        '{"name": "get_weather", "arguments": "{\\"city\\": \\"Oslo\\"}"}', "json", id="json-in-json"
+    ),
+    pytest.param(f'{{"id": "a", "type": "function", "function": {OSLO}}}', "json", id="function"),
+    pytest.param(f'{{"tool_calls": [{{"type": "function", "function": {OSLO}}}]}}', "json", id="tool-calls"),
+    pytest.param(OSLO.replace('"', "'"), "json", id="single-quotes"),
+    pytest.param(OSLO.replace("}}", ",}}"), "json", id="a-comma-too-many"),
+    pytest.param(OSLO[:-1], "json", id="a-bracket-too-few"),
+    pytest.param(f"```json\n{OSLO}\n```", "fence", id="fence"),
+    pytest.param(f"```\n[{OSLO}]\n```", "fence", id="fence-of-a-list"),
+    pytest.param(f"```json\n{OSLO}", "fence", id="fence-unclosed"),
+    pytest.param('```tool_code\nget_weather(city="Oslo")\n```', "fence", id="fence-of-python-calls"),
+    pytest.param(f"<tool_call>\n{OSLO}\n</tool_call>", "tool_call", id="hermes"),
+    pytest.param(f"<tool_call>\n{OSLO}\n", "tool_call", id="hermes-unclosed"),
+    pytest.param(f"<tool_call>{OSLO[:-1]}</tool_call>", "tool_call", id="hermes-a-bracket-too-few"),
+    pytest.param('<function=get_weather>{"city": "Oslo"}</function>', "function", id="function-tag"),
+    pytest.param(
+        "<tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n</parameter>\n</function>\n</tool_call>",
+        "tool_call",
+        id="qwen",
+    ),
+    pytest.param(
+        '<invoke name="get_weather"><parameter name="city">Oslo</parameter></invoke>', "invoke", id="invoke"
+    ),
+    pytest.param(
+        f'<{SPACE}function_calls>\n<{SPACE}invoke name="get_weather">\n<{SPACE}parameter name="city">Oslo'
+        f"</{SPACE}parameter>\n</{SPACE}invoke>\n</{SPACE}function_calls>",
+        "function_calls",
+        id="invoke-with-a-namespace",
+    ),
+    pytest.param(f"[TOOL_CALLS] [{OSLO}]", "tool_calls", id="mistral"),
+    pytest.param('[TOOL_CALLS]get_weather[ARGS]{"city": "Oslo"}', "tool_calls", id="mistral-with-args"),
+    pytest.param(f"<|python_tag|>{OSLO}", "python_tag", id="python-tag"),
+    pytest.param('get_weather(city="Oslo")', "python", id="python"),
+    pytest.param("[get_weather(city='Oslo')]", "python", id="python-list"),
+]
+
+
+@pytest.mark.parametrize(("text", "form"), FORMS)
+def test_a_call_is_found(text: str, form: str) -> None:
+    (piece,) = scan([text])
+
+    assert isinstance(piece, Found)
+    assert (piece.form, [(call.tool, call.arguments) for call in piece.calls]) == (
+        form,
+        [("get_weather", '{"city":"Oslo"}')],
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('{"name": "bob", "age": 3}', id="another-object"),
+        pytest.param('{"name": "get_weather"}', id="a-name-alone"),
+        pytest.param('{"name": "get_weather", "arguments": {}}', id="a-required-one-missing"),
+        pytest.param(OSLO.replace('"Oslo"', '["Oslo"]'), id="another-type"),
+        pytest.param(OSLO.replace('"Oslo"', '"Oslo", "units": "K"'), id="none-of-the-choices"),
+        pytest.param(OSLO.replace('"Oslo"', '"Oslo", "days": "soon"'), id="text-that-is-no-number"),
+        pytest.param('{"name": "TWIN_A", "arguments": {}}', id="a-name-of-two-tools"),
+        pytest.param('{"name": "rm", "arguments": {"city": "Oslo"}}', id="a-tool-that-is-not-declared"),
+        pytest.param(OSLO[:-1] + ', "why": "because"}', id="other-keys"),
+        pytest.param(OSLO[:-4], id="cut-within-a-text"),
+        pytest.param(f"Write `{OSLO}` to call it.", id="inline-code"),
+        pytest.param(f"`<tool_call>{OSLO}</tool_call>`", id="inline-tags"),
+        pytest.param(f"x={OSLO}\n", id="within-a-word"),
+        pytest.param(f"The object {OSLO} is a call.", id="within-a-sentence"),
+        pytest.param(f"```js\nsend({OSLO})\n{OSLO}\n```\n", id="within-other-code"),
+        pytest.param(f"````md\n```json\n{OSLO}\n```\n````\n", id="within-a-larger-fence"),
+        pytest.param('```python\nget_weather(city="Oslo")\n```', id="python-code"),
+        pytest.param('Use get_weather(city="Oslo") here.', id="python-within-a-sentence"),
+        pytest.param('get_weather("Oslo")', id="python-without-a-key"),
+        pytest.param("get_weather(city=open('x').read())", id="python-that-is-no-literal"),
+        pytest.param("`<tool_call>` is a tag, and <tool_call> too.", id="a-tag-in-prose"),
+        pytest.param("{" * 100, id="brackets"),
+        pytest.param("[TOOL_CALLS] are marks", id="a-mark-in-prose"),
+    ],
+)
+def test_what_is_no_call_stays_text(text: str) -> None:
+    assert scan([text]) == [text]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        pytest.param('"days": "3"', '"days":3', id="number"),
+        pytest.param('"exact": "true"', '"exact":true', id="boolean"),
+        pytest.param('"exact": "False"', '"exact":false', id="python-boolean"),
+        pytest.param('"at": "[1, 2]"', '"at":[1,2]', id="list"),
+        pytest.param('"new": null', '"new":null', id="unknown-key"),
+    ],
+)
+def test_arguments_become_what_the_schema_wants(written: str, meant: str) -> None:
+    assert found(OSLO.replace('"Oslo"', f'"Oslo", {written}')) == [
+        ("get_weather", f'{{"city":"Oslo",{meant}}}')
+    ]
+
+
+def test_parameters_in_tags_become_what_the_schema_wants() -> None:
+    text = "<function=get_weather><parameter=city>7</parameter><parameter=days>7</parameter></function>"
+
+    assert found(text) == [("get_weather", '{"city":"7","days":7}')]
+
+
+def test_a_raw_line_break_in_a_text_is_kept() -> None:
+    assert found('{"name": "Bash", "arguments": {"command": "a\nb"}}') == [("Bash", '{"command":"a\\nb"}')]
+
+
+@pytest.mark.parametrize("between", ["\n", "", "; ", ", ", "\n\n"])
+def test_calls_one_after_the_other_are_found(between: str) -> None:
+    assert len(found(between.join([OSLO] * 3))) == 3
+
+
+def test_a_broken_call_does_not_hide_one_on_a_later_line() -> None:
+    assert len(found(f"{OSLO[:20]}\n\n<tool_call>{OSLO}</tool_call>")) == 1
+
+
+@pytest.mark.parametrize(("text", "form"), FORMS)
+def test_a_text_gives_the_same_letter_by_letter(text: str, form: str) -> None:
+    whole = f"So:\n{text}\nBye."
+
+    assert scan(whole) == scan([whole])
+
+
+def test_brackets_and_quotes_within_a_text_are_text() -> None:
+    text = '{"name": "Bash", "arguments": {"command": "echo \\"}\\\\\\" \'{"}}'
+
+    assert [type(piece) for piece in scan(text)] == [Found]
+
+
+def test_what_is_too_long_is_cut_at_the_same_place_however_it_comes() -> None:
+    call = "<function=get_weather><parameter=city>Oslo</parameter></function>"
+    text = f'So:\n{OSLO.partition("Oslo")[0]}{"O" * MOST_HELD}\n{call}\n")'
+    pieces = [text[at : at + 7] for at in range(0, len(text), 7)]
+
+    assert scan(pieces) == scan([text])
+
+
+def test_a_call_longer_than_is_held_is_text() -> None:
+    text = OSLO.replace("Oslo", "O" * MOST_HELD)
+
+    assert scan([text]) == [text]
+
+
+@pytest.mark.parametrize(
+    "text", ["Hello", " there", "\n\n- a", "{ not", '{"answer": 42', "a < b", "[1, 2", "`x` y"]
+)
+def test_ordinary_text_is_not_held(text: str) -> None:
+    assert "".join(map(str, Scanner(TOOLS).feed(text))) == text
+
+
+ATOMS = [
+    *(form.values[0] for form in FORMS),
+    *"{[<`\"'}])\n ,;\\a",
+    "```",
+    "```json\n",
+    "\n```",
+    "<tool_call>",
+    "</tool_call>",
+    '{"name": "',
+    '{"id": "a", ',
+    "get_weather(",
+    "[TOOL_CALLS]",
+    "<function=",
+    "text ",
+]
+TEXTS = st.lists(st.sampled_from(ATOMS), max_size=6).map("".join)
+
+
+@settings(deadline=None, max_examples=300)
+@given(text=TEXTS, data=st.data())
+def test_a_text_is_split_the_same_wherever_it_is_cut(text: str, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
+    chunks = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+
+    assert scan(chunks) == scan([text])
+
+
+@settings(deadline=None, max_examples=300)
+@given(text=st.one_of(TEXTS, st.text()))
+def test_nothing_is_ever_lost(text: str) -> None:
+    assert raw(scan([text])) == text
+
+
+@settings(deadline=None)
+@given(text=st.text().filter(lambda text: "get" not in text.lower() and "bash" not in text.lower()))
+def test_text_without_calls_passes(text: str) -> None:
+    assert "".join(map(str, scan([text]))) == text
+
+
+PROSE = st.text(alphabet="Some words, and (more). ", max_size=40)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        form.values[0]
+        for form in FORMS
+        if "unclosed" not in (form.id or "") and "too-few" not in (form.id or "")
+    ],
+)
+@settings(deadline=None, max_examples=20)
+@given(before=PROSE, after=PROSE, data=st.data())
+def test_a_call_in_prose_is_found_wherever_it_is_cut(
+    text: str, before: str, after: str, data: st.DataObject
+) -> None:
+    whole = f"{before}\n{text}\n{after}"
+    cut = data.draw(st.integers(0, len(whole)))
+
+    assert sum(isinstance(piece, Found) for piece in scan([whole[:cut], whole[cut:]])) == 1
+
+
+def steps(text: str) -> int:
+    """How many calls, Python's and C's, a text takes that comes in pieces."""
+    scanner = Scanner(TOOLS)
+    count = 0
+
+    def profile(_frame: FrameType, event: str, _argument: Any) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        for at in range(0, len(text), 64):
+            scanner.feed(text[at : at + 64])
+        scanner.feed("", final=True)
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "{",
+        " {",
+        "<",
+        "```",
+        "```\n",
+        "[",
+        " [",
+        '{"name":"',
+        ' {"name":"',
+        ' {"name":"get_weather","arguments":',
+        '{"id":"',
+        "<tool_call>",
+        '<tool_call>{"name":"get_weather",',
+        "<function=",
+        "get_weather(",
+        "get_weather(\n",
+        "[TOOL_CALLS]",
+        '```json\n{"name":"get_weather",',
+    ],
+)
+def test_the_work_grows_no_faster_than_the_text(attack: str) -> None:
+    small, large = (attack * (size // len(attack)) for size in (8_192, 65_536))
+
+    assert steps(large) <= 10 * steps(small)

@@ -1,0 +1,277 @@
+"""Calls that models write as text, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from coderouter_filter_tool_repair import ToolRepairKeys, ToolRepairPlugin
+
+from coderouter_core.testing import (
+    Asked,
+    ErrorAfter,
+    Reply,
+    Script,
+    ServedRouter,
+    StallAfter,
+    ToolCall,
+    conformance,
+    make_router,
+)
+
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+TOOLS = {
+    "messages": [{"name": "get_weather", "input_schema": SCHEMA}],
+    "chat": [{"type": "function", "function": {"name": "get_weather", "parameters": SCHEMA}}],
+}
+CALL = '{"name": "get_weather", "arguments": {"city": "Oslo"}}'
+OSLO = [("get_weather", {"city": "Oslo"})]
+
+WAYS = [
+    pytest.param("messages", Script.messages, False, id="messages"),
+    pytest.param("messages", Script.messages, True, id="messages-stream"),
+    pytest.param("messages", Script.chat, False, id="messages-from-chat"),
+    pytest.param("messages", Script.chat, True, id="messages-from-chat-stream"),
+    pytest.param("chat", Script.chat, False, id="chat"),
+    pytest.param("chat", Script.chat, True, id="chat-stream"),
+    pytest.param("chat", Script.messages, False, id="chat-from-messages"),
+    pytest.param("chat", Script.messages, True, id="chat-from-messages-stream"),
+]
+EACH_WAY = pytest.mark.parametrize(("dialect", "spoken", "stream"), WAYS)
+STREAMED = pytest.mark.parametrize("stream", [False, True])
+
+
+def repairing(step: Any, spoken: Any = Script.chat, **provider: Any) -> ServedRouter:
+    return make_router(ToolRepairPlugin(), Script(only=spoken(step)), providers={"only": provider})
+
+
+def ask(
+    step: Any, dialect: str = "messages", spoken: Any = Script.chat, stream: bool = False, **body: Any
+) -> Asked:
+    return repairing(step, spoken).ask(dialect=dialect, stream=stream, **{"tools": TOOLS[dialect], **body})
+
+
+def calls(asked: Asked) -> list[tuple[str, Any]]:
+    """Names and arguments of the calls that a client of either dialect reads."""
+    return [(name, json.loads(arguments)) for name, arguments in _calls(asked)]
+
+
+def _calls(asked: Asked) -> list[tuple[str, str]]:
+    if not isinstance(asked.body, list):
+        blocks = [block for block in asked.body.get("content") or () if block["type"] == "tool_use"]
+        functions = [
+            call["function"]
+            for choice in asked.body.get("choices") or ()
+            for call in choice["message"].get("tool_calls") or ()
+        ]
+        return [(block["name"], json.dumps(block["input"])) for block in blocks] + [
+            (function["name"], function["arguments"]) for function in functions
+        ]
+    found: dict[int, list[str]] = {}
+    for event in asked.body:
+        block = event.get("content_block") or {}
+        if block.get("type") == "tool_use":
+            found[event["index"]] = [block["name"], ""]
+        if event.get("index") in found and event["type"] == "content_block_delta":
+            found[event["index"]][1] += event["delta"]["partial_json"]
+        for choice in event.get("choices") or ():
+            for call in choice["delta"].get("tool_calls") or ():
+                entry = found.setdefault(call["index"], ["", ""])
+                entry[0] += call["function"].get("name") or ""
+                entry[1] += call["function"].get("arguments") or ""
+    return [(name, arguments) for name, arguments in found.values()]
+
+
+def reason(asked: Asked) -> str:
+    """Why the answer stopped, in the words of the client's dialect."""
+    if not isinstance(asked.body, list):
+        return asked.body.get("stop_reason") or asked.body["choices"][0]["finish_reason"]
+    deltas = [event.get("delta", {}).get("stop_reason") for event in asked.body]
+    deltas += [choice["finish_reason"] for event in asked.body for choice in event.get("choices") or ()]
+    (said,) = [each for each in deltas if each]
+    return str(said)
+
+
+def told(asked: Asked, name: str) -> list[dict[str, Any]]:
+    return [dict(event.fields) for event in asked.events if event.name == name]
+
+
+def test_it_fits() -> None:
+    conformance(ToolRepairPlugin())
+
+
+@EACH_WAY
+def test_a_call_in_the_text_becomes_a_call(dialect: str, spoken: Any, stream: bool) -> None:
+    asked = ask(Reply(f"Sure.\n<tool_call>\n{CALL}\n</tool_call>", chunk=3), dialect, spoken, stream)
+
+    assert (asked.text, calls(asked)) == ("Sure.\n", OSLO)
+
+
+@EACH_WAY
+def test_an_answer_with_repaired_calls_stops_to_use_tools(dialect: str, spoken: Any, stream: bool) -> None:
+    asked = ask(CALL, dialect, spoken, stream)
+
+    assert reason(asked) == {"messages": "tool_use", "chat": "tool_calls"}[dialect]
+
+
+@STREAMED
+def test_a_call_outweighs_the_text_at_which_the_answer_stopped(stream: bool) -> None:
+    asked = ask(Reply(CALL, stop="stop_sequence"), spoken=Script.messages, stream=stream)
+
+    assert reason(asked) == "tool_use"
+
+
+@EACH_WAY
+def test_an_answer_that_was_cut_short_says_so(dialect: str, spoken: Any, stream: bool) -> None:
+    asked = ask(Reply(CALL, stop="max_tokens"), dialect, spoken, stream)
+
+    assert (calls(asked), reason(asked)) == (OSLO, {"messages": "max_tokens", "chat": "length"}[dialect])
+
+
+@EACH_WAY
+def test_an_answer_that_is_only_a_call_has_no_text(dialect: str, spoken: Any, stream: bool) -> None:
+    asked = ask(f"```json\n{CALL}\n```", dialect, spoken, stream)
+    blocks = [
+        event["content_block"]["type"]
+        for event in (asked.body if stream else ())
+        if event.get("type") == "content_block_start"
+    ]
+
+    assert (asked.text, calls(asked), "text" in blocks) == ("", OSLO, False)
+
+
+@STREAMED
+def test_white_space_before_a_call_gives_no_text(stream: bool) -> None:
+    asked = ask(Reply(f"\n\n{CALL}\n", chunk=1), stream=stream)
+
+    assert (asked.text, calls(asked), b'"text_delta"' in asked.raw) == ("", OSLO, False)
+
+
+@STREAMED
+@pytest.mark.parametrize("text", [" \n", "\n\n Hello"])
+def test_white_space_before_text_stays(text: str, stream: bool) -> None:
+    step = Reply(text, chunk=1, stop="max_tokens")
+
+    assert ask(step, "chat", stream=stream).text == text
+
+
+@EACH_WAY
+def test_several_calls_become_several_calls(dialect: str, spoken: Any, stream: bool) -> None:
+    text = f"[{CALL}, {CALL.replace('Oslo', 'Rome')}]"
+
+    assert calls(ask(text, dialect, spoken, stream)) == [*OSLO, ("get_weather", {"city": "Rome"})]
+
+
+@STREAMED
+def test_calls_come_after_the_text_around_them(stream: bool) -> None:
+    asked = ask(f"Sure.\n\n{CALL}\n\nDone.", stream=stream)
+
+    assert (asked.text, calls(asked)) == ("Sure.\n\n\n\nDone.", OSLO)
+
+
+@EACH_WAY
+def test_what_is_no_call_stays_text(dialect: str, spoken: Any, stream: bool) -> None:
+    text = 'Hm.\n{"name": "get_weather", "arguments": {"town": "Oslo"}}\nOr {"name": "bob"}.'
+    asked = ask(Reply(text, chunk=2), dialect, spoken, stream)
+
+    assert (asked.text, calls(asked)) == (text, [])
+
+
+@STREAMED
+def test_without_tools_nothing_is_a_call(stream: bool) -> None:
+    asked = repairing(CALL).ask(stream=stream)
+
+    assert (asked.text, calls(asked)) == (CALL, [])
+
+
+@pytest.mark.parametrize(("dialect", "choice"), [("chat", "none"), ("messages", {"type": "none"})])
+def test_where_no_tool_may_be_called_nothing_is_a_call(dialect: str, choice: Any) -> None:
+    assert ask(CALL, dialect, tool_choice=choice).text == CALL
+
+
+@pytest.mark.parametrize(("kind", "on"), [("openai-compat", True), ("embedded", True), ("anthropic", False)])
+def test_it_is_on_where_models_may_not_know_tools(kind: str, on: bool) -> None:
+    assert ToolRepairKeys().is_on(kind) is on
+
+
+def test_tool_repair_switches_it_off() -> None:
+    asked = repairing(CALL, tool_repair=False).ask(tools=TOOLS["messages"])
+
+    assert asked.text == CALL
+
+
+def test_legacy_functions_are_tools_too() -> None:
+    functions = [{"name": "get_weather", "parameters": SCHEMA}]
+
+    assert calls(repairing(CALL).ask(dialect="chat", functions=functions)) == OSLO
+
+
+@EACH_WAY
+def test_beside_native_calls_text_is_left_alone(dialect: str, spoken: Any, stream: bool) -> None:
+    text = f"Sure.\n{CALL}\n\n"
+    step = Reply(text, calls=[ToolCall("get_weather", {"city": "Rome"})])
+    asked = ask(step, dialect, spoken, stream)
+
+    assert (asked.text, calls(asked)) == (text, [("get_weather", {"city": "Rome"})])
+
+
+@STREAMED
+def test_several_choices_are_not_mixed(stream: bool) -> None:
+    assert ask(CALL, "chat", stream=stream, n=2).text == CALL
+
+
+@STREAMED
+def test_a_repaired_call_is_told(stream: bool) -> None:
+    asked = ask(f"{CALL}\n{CALL}", stream=stream)
+
+    assert told(asked, "tool-call-repaired") == [
+        {"provider": "only", "model": "only-model", "tool": "get_weather", "form": "json", "count": 2}
+    ]
+
+
+@STREAMED
+def test_what_could_not_be_repaired_is_told_without_its_arguments(stream: bool) -> None:
+    asked = ask(
+        '<tool_call>{"name": "get_weather", "arguments": {"town": "secret"}}</tool_call>', stream=stream
+    )
+
+    assert told(asked, "tool-call-unrepaired") == [
+        {"provider": "only", "model": "only-model", "form": "tool_call", "reason": "arguments lack 'city'"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "path"), [("messages", "/v1/messages"), ("chat", "/v1/chat/completions")]
+)
+def test_the_first_text_leaves_before_the_second_came(dialect: str, path: str) -> None:
+    # The upstream falls silent behind the first piece of text until everything is over.
+    served = repairing(StallAfter(events=2, reply=Reply("Ordinary text", chunk=8)))
+    body = {
+        "model": "any",
+        "max_tokens": 9,
+        "stream": True,
+        "messages": [{"role": "user", "content": "hi"}],
+        "tools": TOOLS[dialect],
+    }
+    with httpx.stream("POST", served.url + path, json=body, timeout=10) as answer:
+        lines = (line for line in answer.iter_lines() if "Ordinary" in line)
+
+        assert next(lines)
+
+
+def test_a_provider_that_breaks_within_a_call_is_given_up_for_the_next() -> None:
+    script = Script(first=ErrorAfter(events=4, reply=Reply(CALL)), second="hello")
+    asked = make_router(ToolRepairPlugin(), script).ask(stream=True, tools=TOOLS["messages"])
+
+    assert (asked.provider, asked.text) == ("second", "hello")
+
+
+def test_an_answer_without_calls_is_relayed_as_it_came() -> None:
+    text = "Ordinary text with {braces} and `code`."
+    script = Reply(text, chunk=3)
+    asked = ask(script, "chat")
+    bare = make_router(Script(only=script)).ask(dialect="chat")
+
+    assert (asked.body.keys(), asked.body["choices"]) == (bare.body.keys(), bare.body["choices"])
