@@ -1,5 +1,6 @@
 """What models can do, as far as somebody wrote it down."""
 
 from coderouter_core.capabilities.registry import Flags, Registry, effective
+from coderouter_core.capabilities.suitability import unsuited
 
-__all__ = ["Flags", "Registry", "effective"]
+__all__ = ["Flags", "Registry", "effective", "unsuited"]

@@ -53,6 +53,14 @@ class Operation(StrEnum):
     COMPLETE = "complete"
 
 
+def session_of(headers: Mapping[str, str]) -> str | None:
+    """What the client calls its conversation, by headers with lower-case names."""
+    for name in SESSION_HEADERS:
+        if value := headers.get(name):
+            return value[:200]
+    return None
+
+
 @define(eq=False)
 class Request:
     """What the client asked: the body as it came and decoded, its dialect, its id.
@@ -123,10 +131,7 @@ class Request:
     @cached_property
     def session_id(self) -> str | None:
         """The client's own id of the conversation, where it sends one."""
-        for name in SESSION_HEADERS:
-            if value := self.headers.get(name):
-                return value[:200]
-        return None
+        return session_of(self.headers)
 
     @property
     def tokens(self) -> int:
