@@ -157,6 +157,14 @@ def e2e(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """The dashboard in Chromium, which ``CHROMIUM`` names; ``PICTURES`` is a folder to put pictures into."""
+    install(session, "test")
+    session.install("playwright")
+    session.run("pytest", "-q", "e2e/test_dashboard.py", *session.posargs)
+
+
+@nox.session
 def agents(session: nox.Session) -> None:
     """Agents' own command lines as clients; needs npm."""
     if shutil.which("npm") is None:

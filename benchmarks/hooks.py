@@ -51,8 +51,23 @@ DECIDING_US, RULES_US, OBSERVING_US = 60.0, 50.0, 100.0
 #: The core's own look at what a chain of five providers can do.
 GATES_US, GATED = 5.0, 5
 RULES = "match_rule, every rule"
-#: What a request that goes well emits: received, tried, first content, finished.
-EVENTS_A_REQUEST = 4
+#: What a request that goes well emits, with fields that an observer may read.
+EVENTS: tuple[tuple[str, dict[str, object]], ...] = (
+    ("request-received", {"dialect": "chat", "operation": "generate", "model": "m", "stream": False, "bytes": 99}),
+    ("try-provider", {"provider": "one", "profile": "default", "attempt": 1, "stream": False}),
+    ("provider-ok", {"provider": "one", "profile": "default", "attempt": 1, "stream": False, "ttft_ms": 500.0}),
+    ("cache-observed", {
+        "provider": "one", "profile": "default", "request_had_cache_control": False, "outcome": "no_cache",
+        "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0, "input_tokens": 21, "output_tokens": 9,
+        "streaming": False, "cost_usd": 0.0, "cost_savings_usd": 0.0, "priced": False, "estimated": False,
+    }),
+    ("request-finished", {
+        "profile": "default", "provider": "one", "dialect": "chat", "operation": "generate", "stream": False,
+        "attempts": 1, "status": 200, "outcome": "ok", "input_tokens": 21, "output_tokens": 9,
+        "cache_read_tokens": 0, "cache_write_tokens": 0, "reasoning_tokens": 0, "cost_usd": 0.0, "savings_usd": 0.0,
+        "priced": False, "estimated": False, "ttft_ms": 500.0, "duration_ms": 1000.0, "overhead_ms": 0.4,
+    }),
+)  # fmt: skip
 REPEATS = 7
 REPEAT_S = 0.05
 
@@ -122,7 +137,7 @@ class Scene:
     request: Request
     profile: Profile
     attempt: Attempt
-    event: Event
+    events: tuple[Event, ...]
     conditions: tuple[Condition, ...]
 
     @classmethod
@@ -147,10 +162,9 @@ class Scene:
             first_token_s=0.5,
             usage=usage,
         )
-        fields = {"provider": "one", "profile": "default", "attempt": 1, "stream": False}
-        event = Event("try-provider", Level.INFO, time.time(), request.id, fields)
+        events = tuple(Event(name, Level.INFO, time.time(), request.id, fields) for name, fields in EVENTS)
         conditions = tuple(Condition(number) for number in range(rules))
-        return cls(chain, request, profile, attempt, event, conditions)
+        return cls(chain, request, profile, attempt, events, conditions)
 
 
 def through_the_house(hooks: Hooks, scene: Scene) -> dict[str, Callable[[], object]]:
@@ -158,8 +172,8 @@ def through_the_house(hooks: Hooks, scene: Scene) -> dict[str, Callable[[], obje
     chain, request, profile = scene.chain, scene.request, scene.profile
 
     def observe_events() -> None:
-        for _ in range(EVENTS_A_REQUEST):
-            hooks.observe_event(scene.event)
+        for event in scene.events:
+            hooks.observe_event(event)
 
     return {
         RULES: lambda: [hooks.match_rule(condition, request) for condition in scene.conditions],
@@ -169,7 +183,7 @@ def through_the_house(hooks: Hooks, scene: Scene) -> dict[str, Callable[[], obje
         "review_attempt": lambda: hooks.review_attempt(chain[0], request, profile),
         "compute_cost": lambda: hooks.compute_cost(chain[0], scene.attempt.usage),
         "observe_attempt": lambda: hooks.observe_attempt(scene.attempt),
-        f"observe_event, {EVENTS_A_REQUEST} events": observe_events,
+        f"observe_event, {len(EVENTS)} events": observe_events,
     }
 
 
@@ -207,7 +221,7 @@ def through_pluggy(hook: Any, scene: Scene) -> list[Callable[[], object]]:
         lambda: [list(said) for said in hook.review_attempt(**one)],
         lambda: hook.compute_cost(provider=first, usage=scene.attempt.usage),
         lambda: hook.observe_attempt(attempt=scene.attempt),
-        lambda: [hook.observe_event(event=scene.event) for _ in range(EVENTS_A_REQUEST)],
+        lambda: [hook.observe_event(event=event) for event in scene.events],
     ]
 
 

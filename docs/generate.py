@@ -32,7 +32,7 @@ This page is written by `docs/generate.py` from `coderouter_core.hookspecs`.
 EVENTS = """# Events
 
 What the router tells of itself: its log, and whatever a plugin makes of `observe_event`. Each is a name, a level and fields; `request_id` is with all
-that belong to a request. Never the text of a request, never a key. Levels: `info` is a decision, `warning` is for this week, `error` for today, `debug`
+that belong to a request, and `session_id` where its client named one. What a plugin decided has `plugin` and `reason` besides the fields listed here. Never the text of a request, never a key. Levels: `info` is a decision, `warning` is for this week, `error` for today, `debug`
 is not logged unless asked for. [The way of one request](../explanation/one-request.md) is told by `coderouter explain`.
 
 This page is written by `docs/generate.py` from `coderouter_core.events` and from what the plugins declare.

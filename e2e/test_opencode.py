@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from coderouter_core.testing import CutAfter, ErrorAfter, ProviderError, ToolCall
 from e2e.agents import EDITED, NEW, OLD, WIRES, WRITTEN, calling, desk, routed, run
 from e2e.wiretap import Wiretap
+
+from coderouter_core.testing import ToolCall
 
 OPENCODE = os.environ["OPENCODE"]
 

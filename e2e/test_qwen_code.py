@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from coderouter_core.testing import CutAfter, ErrorAfter, ProviderError, Step, ToolCall
 from e2e.agents import CHAT, EDITED, NEW, OLD, WIRES, WRITTEN, calling, desk, routed, run
 from e2e.wiretap import Wiretap
+
+from coderouter_core.testing import CutAfter, ErrorAfter, ProviderError, Step, ToolCall
 
 QWEN = os.environ["QWEN"]
 #: Nothing but the model is asked for anything.

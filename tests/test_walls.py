@@ -65,6 +65,8 @@ ALSO_WORDS = {
     ("routing/families.py", "tokens"): "a fact that every request can tell of itself",
     ("web/count.py", "tokens"): "a fact that every request can tell of itself",
     ("cli/demo/show.py", "tokens"): "a word of the show",
+    ("cli/stats/facts.py", "tokens"): "a key of /metrics.json",
+    ("cli/stats/page.py", "budget"): "a word of the page",
     ("cli/discover.py", "openai-compat"): "written into the configuration that serve finds for itself",
     ("cli/discover.py", "anthropic"): "written into the configuration that serve finds for itself",
 }

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from traceback import extract_tb
 from typing import Any
 
 from attrs import frozen
@@ -92,6 +93,15 @@ class ChainError(CodeRouterError):
         self.fault = fault
         self.reasons = tuple(reasons)
         super().__init__(fault.message)
+
+
+def where(error: BaseException) -> str:
+    """The error and the places it came through: never values, which may be a request's text."""
+    places = [
+        f"{frame.name} {frame.filename.rpartition('/')[2]}:{frame.lineno}"
+        for frame in extract_tb(error.__traceback__)
+    ]
+    return f"{type(error).__name__} in {' > '.join(places[-6:])}"
 
 
 def listing(heading: str, reasons: Iterable[tuple[str, Any]]) -> str:

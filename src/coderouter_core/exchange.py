@@ -85,6 +85,8 @@ class Endpoint:
             (b"content-length", length),
             (b"via", call.via.encode("latin-1", "replace")),
         ]
+        if call.trace:
+            pairs += _encoded(call.trace)
         return await self._send("POST", headers, pairs, call.body, call.limits)
 
     async def get(self, headers: Mapping[str, str] = _NO_HEADERS, limits: Limits | None = None) -> Answer:

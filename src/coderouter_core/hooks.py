@@ -6,20 +6,21 @@ the rest. So the implementations of each hook are listed once, at start, and cal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pluggy
-from attrs import define, frozen
+from attrs import define
 
-from coderouter_core.errors import ConfigError, PluginError, Problem
+from coderouter_core.errors import ConfigError, PluginError, Problem, where
 from coderouter_core.events import Event, Events, EventSpec
 from coderouter_core.model import (
     Adapter,
     Attempt,
+    BudgetStanding,
     Config,
     Cost,
     Demotion,
@@ -33,26 +34,22 @@ from coderouter_core.model import (
     Request,
     Reservation,
     Router,
+    Standing,
     StreamFilter,
     Usage,
 )
+from coderouter_core.model import Said as Said
 
 if TYPE_CHECKING:
     import httpx
     from starlette.routing import BaseRoute
 
-T = TypeVar("T")
-
 #: An observer that raises this often in a row is switched off.
 PATIENCE = 10
 
-
-@frozen
-class Said(Generic[T]):
-    """A verdict and the plugin that gave it."""
-
-    plugin: str
-    verdict: T
+#: Headers of W3C Trace Context.
+TRACE_HEADERS = ("traceparent", "tracestate")
+NO_HEADERS: Mapping[str, str] = {}
 
 
 @define(eq=False)
@@ -102,6 +99,7 @@ class Hooks:
         self._filter = self._table["filter_chain"]
         self._reorder = self._table["reorder_chain"]
         self._attempt = self._table["review_attempt"]
+        self._trace = self._table["trace_context"]
         self._cost = self._table["compute_cost"]
         self._observe_attempt = self._table["observe_attempt"]
         self._observe_event = self._table["observe_event"]
@@ -144,6 +142,9 @@ class Hooks:
     def routes(self) -> list[Said[BaseRoute]]:
         return self._collect("routes")
 
+    def open_paths(self) -> list[Said[str]]:
+        return self._collect("open_paths")
+
     def token_counter(self, otherwise: Callable[[str], int]) -> Callable[[str], int]:
         """The plugins' counter of tokens; `otherwise` where there is none, and for pieces on which it fails."""
         for each in self._table["token_counter"]:
@@ -160,6 +161,23 @@ class Hooks:
         except Exception as error:
             self._failed(each, "token_counter", error)
             return otherwise(text)
+
+    # ---- when somebody looks
+
+    def standings(self) -> list[Said[Standing | BudgetStanding]]:
+        """What plugins tell of providers and budgets; one that raises is left out, and at last switched off."""
+        said: list[Said[Standing | BudgetStanding]] = []
+        for each in self._table["report_standing"]:
+            if each.switched_off:
+                continue
+            try:
+                told = list(each.call() or ())
+            except Exception as error:
+                self._raised(each, "report_standing", error)
+            else:
+                each.failures = 0
+                said += [Said(each.plugin, one) for one in told]
+        return said
 
     # ---- request
 
@@ -226,6 +244,21 @@ class Hooks:
                 found.append((answer.stage, each.plugin, answer))
         return [answer for _, _, answer in sorted(found, key=itemgetter(0, 1))]
 
+    def trace_context(self, attempt: Attempt, request: Request) -> Mapping[str, str]:
+        """Headers that let an upstream continue the trace; only the standard's own."""
+        for each in self._trace:
+            if each.switched_off:
+                continue
+            try:
+                headers = each.call(attempt, request)
+            except Exception as error:
+                self._raised(each, "trace_context", error)
+                continue
+            each.failures = 0
+            if headers is not None:
+                return {name: value for name, value in headers.items() if name in TRACE_HEADERS}
+        return NO_HEADERS
+
     def compute_cost(self, provider: Provider, usage: Usage) -> Cost | None:
         for each in self._cost:
             try:
@@ -276,17 +309,20 @@ class Hooks:
         try:
             each.call(fact)
         except Exception as error:
-            each.failures += 1
-            each.switched_off = each.failures >= PATIENCE
-            self._failed(each, hook, error)
+            self._raised(each, hook, error)
         else:
             each.failures = 0
+
+    def _raised(self, each: Implementation, hook: str, error: Exception) -> None:
+        each.failures += 1
+        each.switched_off = each.failures >= PATIENCE
+        self._failed(each, hook, error)
 
     def _failed(self, each: Implementation, hook: str, error: Exception) -> None:
         self._events.emit(
             "plugin-failed",
             plugin=each.plugin,
             hook=hook,
-            error=f"{type(error).__name__}: {error}"[:200],
+            error=where(error),
             switched_off=each.switched_off,
         )

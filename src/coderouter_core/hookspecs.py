@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from coderouter_core.events import Event, EventSpec
 from coderouter_core.model import (
     Adapter,
     Attempt,
+    BudgetStanding,
     Config,
     Cost,
     Demotion,
@@ -25,6 +26,7 @@ from coderouter_core.model import (
     Request,
     Reservation,
     Router,
+    Standing,
     StreamFilter,
     Usage,
 )
@@ -108,6 +110,18 @@ def routes() -> Iterable[BaseRoute] | None:
     """
 
 
+@hookspec
+def open_paths() -> Iterable[str] | None:
+    """Exact paths of this plugin's own routes that are served without a key: what holds nothing of the router's, like
+    the files of a page that asks for the key itself.
+
+    Called:    once, at start.
+    Combined:  collected; only GET and HEAD are let through.
+    Must not:  name what a key would otherwise protect, or a path that is not one of the plugin's own `routes`.
+    Raises:    anything raised ends the start.
+    """
+
+
 @hookspec(firstresult=True)
 def token_counter() -> Callable[[str], int] | None:
     """A function that counts the tokens of a piece of text, in place of the core's estimate.
@@ -160,7 +174,7 @@ def review_request(request: Request, profile: Profile) -> Refusal | Instruction 
 def filter_chain(chain: Sequence[Provider], request: Request, profile: Profile) -> Iterable[Rejection] | None:
     """Veto providers for this request.
 
-    Called:    once per request, before `reorder_chain`; every plugin sees the whole chain.
+    Called:    once per request, before `reorder_chain`; every plugin sees the whole chain. Also when somebody looks at chains (`Router.chains`): what is emitted then is not told, and nothing comes of the request.
     Combined:  union; a provider rejected twice shows both reasons.
     Must not:  block, await, or change its arguments.
     Raises:    anything raised fails the request as `PluginError`.
@@ -171,9 +185,9 @@ def filter_chain(chain: Sequence[Provider], request: Request, profile: Profile) 
 def reorder_chain(chain: Sequence[Provider], request: Request, profile: Profile) -> Iterable[Demotion] | None:
     """Move providers back. Weights: slow 1, failing often 2, incapable 10, unhealthy 100.
 
-    Called:    once per request, on what `filter_chain` left.
+    Called:    once per request, on what `filter_chain` left; also when somebody looks, as `filter_chain`.
     Combined:  stable sort by (sum of weights, place in the profile); never drops.
-    Must not:  block, await, or change its arguments.
+    Must not:  block, await, change its arguments, or take what only one request can have; `review_attempt` is the place.
     Raises:    anything raised is an event, and that plugin's demotions are missing.
     """
 
@@ -188,6 +202,18 @@ def review_attempt(
     Combined:  union; any Rejection skips the provider; Reservations are held until the attempt is settled.
     Must not:  block, await, or change its arguments.
     Raises:    anything raised fails the request as `PluginError`.
+    """
+
+
+@hookspec(firstresult=True)
+def trace_context(attempt: Attempt, request: Request) -> Mapping[str, str] | None:
+    """Headers of W3C Trace Context (``traceparent``, ``tracestate``) that the call of an attempt carries.
+
+    Called:    once per attempt, before its provider is called.
+    Combined:  first result; headers of other names are left out.
+    Must not:  block or await.
+    Raises:    anything raised is an event, and the call carries none; after ten failures in a row the hook of that
+               plugin is switched off.
     """
 
 
@@ -232,4 +258,15 @@ def observe_event(event: Event) -> None:
     Combined:  each.
     Must not:  block, await, or emit.
     Raises:    anything raised is counted; after ten failures in a row the hook of that plugin is switched off.
+    """
+
+
+@hookspec
+def report_standing() -> Iterable[Standing | BudgetStanding] | None:
+    """How providers are and what budgets have left, as this plugin sees it now.
+
+    Called:    when somebody looks (a scrape, a page), never while a request is served.
+    Combined:  collected.
+    Must not:  block, await, or change what later requests get.
+    Raises:    anything raised is an event, and that plugin's answer is missing; after ten failures in a row the hook of that plugin is switched off.
     """

@@ -11,21 +11,39 @@ from pathlib import Path
 from typing import Any
 
 from coderouter_core import __version__
-from coderouter_core.capabilities import Gates, Registry
-from coderouter_core.capabilities.gates import DEGRADED_HINT
+from coderouter_core.capabilities import Gates, Registry, unsuited
 from coderouter_core.config import placed
-from coderouter_core.engine import Chains, Engine
+from coderouter_core.engine import Chains, Engine, Served
 from coderouter_core.errors import ConfigError, Problem, UpstreamError
 from coderouter_core.events import Event, Events
-from coderouter_core.hooks import Hooks
+from coderouter_core.hooks import Hooks, Said
 from coderouter_core.ledger import open_ledger
-from coderouter_core.model import Adapter, Clock, Config, Cost, Ledger, Provider, Usage
+from coderouter_core.model import (
+    Adapter,
+    BudgetStanding,
+    ChainView,
+    Clock,
+    Config,
+    Cost,
+    Dialect,
+    Ledger,
+    Live,
+    Provider,
+    Request,
+    Standing,
+    Usage,
+)
 from coderouter_core.plugins import register
 from coderouter_core.routing import Routing
 from coderouter_core.transport import make_transport
 
 USER_REGISTRY = Path("~/.coderouter/model-capabilities.yaml")
 
+
+#: What somebody would ask who wants nothing special; `chains` tells what it would get.
+PLAIN = Request("plain", Dialect.MESSAGES, {"messages": [{"role": "user", "content": ""}]}, b"{}")
+
+SUITABILITY_HINT = "move these models to the end of the chain, or put others in their place"
 
 #: Seconds a backend may take to tell its context window, when a prompt was too long for another.
 WINDOW_QUESTION_S = 2.0
@@ -86,6 +104,7 @@ class CodeRouter:
         self.adapters: dict[str, Adapter] = {}
         self.draining = False
         self.in_flight: set[asyncio.Task[Any]] = set()
+        self.serving: dict[str, Served] = {}
         self.ready = False
         self.gates = Gates(self.registry, self.clock.monotonic)
         self._transports: list[Any] = []
@@ -144,7 +163,18 @@ class CodeRouter:
             default_profile=self.config.default_profile,
             mode_source=self.config.mode_source,
         )
-        self._warn_of_degraded_models()
+        self._tell_unsuited()
+
+    def _tell_unsuited(self) -> None:
+        for profile in self.routing.profiles.values():
+            if found := unsuited(profile, self.providers, self.registry):
+                self.emit(
+                    "chain-claude-code-suitability-degraded",
+                    profile=profile.name,
+                    degraded_providers=[provider.name for provider in found],
+                    degraded_models=[provider.model for provider in found],
+                    hint=SUITABILITY_HINT,
+                )
 
     async def aclose(self) -> None:
         """Leave everything in reverse. Once."""
@@ -164,20 +194,23 @@ class CodeRouter:
     async def vitals(self, provider: Provider) -> Mapping[str, Any]:
         return await self.adapters[provider.name].vitals()
 
-    def _warn_of_degraded_models(self) -> None:
-        """Tell of profiles for Claude Code whose models are known to cope badly with it."""
-        for profile in self.routing.profiles.values():
-            if not profile.name.startswith("claude-code"):
-                continue
-            chain = dict.fromkeys(self.providers[name] for name in profile.providers)
-            if degraded := self.gates.degraded(chain):
-                self.emit(
-                    "chain-claude-code-suitability-degraded",
-                    profile=profile.name,
-                    degraded_providers=[provider.name for provider in degraded],
-                    degraded_models=[provider.model for provider in degraded],
-                    hint=DEGRADED_HINT,
-                )
+    # ---- what somebody sees who looks
+
+    def live(self) -> Sequence[Live]:
+        return [served.seen() for served in list(self.serving.values())]
+
+    def chains(self) -> Sequence[ChainView]:
+        return [self.engine.chains.view(PLAIN, profile) for profile in self.routing.profiles.values()]
+
+    def standings(self) -> Sequence[Said[Standing | BudgetStanding]]:
+        return self.hooks.standings()
+
+    def held(self, counter: str) -> float:
+        return self.engine.review.held(counter)
+
+    def log_health(self) -> Mapping[str, Mapping[str, int]]:
+        told = (sink for sink in self.events.sinks if hasattr(sink, "health"))
+        return {name: figures for sink in told for name, figures in sink.health().items()}
 
     # ---- what is known of providers
 

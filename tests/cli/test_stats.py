@@ -134,7 +134,8 @@ def test_nothing_recorded_is_said(ledger: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "environ", "says"),
     [
-        pytest.param((), {}, "stats: say what to show: coderouter stats --cost", id="nothing-asked"),
+        pytest.param(("--url", "http://127.0.0.1:9/metrics.json"), {}, "coderouter stats: http://127.0.0.1:9/metrics.json cannot be reached", id="nobody-there"),
+        pytest.param(("--url", "here"), {}, "coderouter stats: here cannot be reached", id="no-url"),
         pytest.param(("--cost", "--since", "soon"), {}, "--since: must be like 24h, 7d, 4w or 2026-01-31, not 'soon'", id="since"),
         pytest.param(("--cost",), {"CODEROUTER_LEDGER": "memory:"}, "the ledger is kept in memory (memory:)", id="memory"),
         pytest.param(("--cost", "--ledger", "/nowhere/l.db"), {}, "/nowhere/l.db: no ledger is there", id="no-ledger"),

@@ -102,6 +102,9 @@ def test_a_demotion_is_the_cores_own_and_says_what_is_lacking() -> None:
         pytest.param("tools", {"tools": [TOOL]}, "unsaid", id="tools"),
         pytest.param("vision", {"messages": shown(IMAGE)}, "unsaid", id="vision"),
         pytest.param("thinking", THINKING, "able", id="thinking-must-be-known"),
+        pytest.param(
+            "thinking", {"thinking": {"type": "adaptive"}}, "unsaid", id="adaptive-leaves-it-to-the-model"
+        ),
     ],
 )
 def test_what_nobody_said_counts_as_able_except_thinking(

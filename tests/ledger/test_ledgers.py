@@ -1,6 +1,7 @@
 """What every ledger does, with a file and without."""
 
 import asyncio
+import datetime as dt
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -278,3 +279,42 @@ def test_a_trace_takes_whatever_facts_hold(
         return ledger.traces()[0]["facts"]
 
     assert with_open(kind(tmp_path, clock), story) == shown
+
+
+@both
+@pytest.mark.parametrize(
+    ("by", "since", "found"),
+    [
+        pytest.param("day", 0.0, {"1970-01-01": (1, 0.5), "1970-01-02": (2, 0.75)}, id="by-day"),
+        pytest.param("day", 86_400.0, {"1970-01-02": (2, 0.75)}, id="since"),
+        pytest.param("provider", 0.0, {"local": (3, 1.25)}, id="by-provider"),
+    ],
+)
+def test_sums_are_of_what_was_settled(
+    kind: Kind,
+    by: str,
+    since: float,
+    found: dict[str, tuple[int, float]],
+    tmp_path: Path,
+    clock: FakeClock,
+) -> None:
+    async def story(ledger: MemoryLedger | SqliteLedger) -> None:
+        for name, at, usd in (("a", 10.0, 0.5), ("b", 90_000.0, 0.25), ("c", 90_001.0, 0.5)):
+            ledger.settle(attempt(name, at, outcome=Outcome.OK, cost=Cost(usd)))
+
+    ledger = kind(tmp_path, clock)
+    with_open(ledger, story)
+
+    sums = ledger.sums(by, since)
+    assert {name: (each["requests"], each["cost_usd"]) for name, each in sums.items()} == found
+
+
+@both
+def test_days_of_sums_are_those_of_the_zone(kind: Kind, tmp_path: Path, clock: FakeClock) -> None:
+    async def story(ledger: MemoryLedger | SqliteLedger) -> None:
+        ledger.settle(attempt("a", 60_000.0, outcome=Outcome.OK))
+
+    ledger = kind(tmp_path, clock)
+    with_open(ledger, story)
+
+    assert list(ledger.sums("day", zone=dt.timezone(dt.timedelta(hours=9)))) == ["1970-01-02"]

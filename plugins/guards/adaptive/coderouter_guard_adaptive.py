@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import define, field, frozen
 
@@ -20,6 +20,7 @@ from coderouter_core.api import (
     Provider,
     Router,
     Scope,
+    Standing,
     hookimpl,
 )
 
@@ -188,6 +189,15 @@ class AdaptiveGuard:
         if demotions:
             self._tell(chain, profile, demotions, known)
         return demotions
+
+    @hookimpl
+    def report_standing(self) -> Iterator[Standing]:
+        now = self._router.clock.monotonic()
+        for profile, watched in self._watched.items():
+            for name, entry in watched.items():
+                if entry.weight:
+                    reason = f"{_reason(entry.figures(now), entry.weight)}, in profile {profile!r}"
+                    yield Standing(name, "degraded" if entry.weight & FAILING else "slow", reason)
 
     def _tell(
         self,

@@ -11,6 +11,7 @@ from attrs import define, field, frozen, validators
 
 from coderouter_core.api import (
     Attempt,
+    Config,
     Demotion,
     Event,
     EventSpec,
@@ -23,6 +24,7 @@ from coderouter_core.api import (
     Request,
     Router,
     Scope,
+    Standing,
     hookimpl,
 )
 
@@ -114,8 +116,16 @@ class BackendHealthGuard:
         ]
 
     @hookimpl
-    def configure(self, router: Router) -> None:
+    def configure(self, config: Config, router: Router) -> None:
         self._router = router
+        self._providers = [provider.name for provider in config.providers]
+        options = [
+            profile.option(BackendHealth)
+            for profile in config.profiles
+            if profile.option(BackendHealth).backend_health_action != "off"
+        ]
+        #: Of all profiles that look, the one that is the quickest to judge.
+        self._strictest = min(options, key=lambda option: option.backend_health_threshold, default=None)
 
     # ---- choosing
 
@@ -134,25 +144,21 @@ class BackendHealthGuard:
                 )
 
     @hookimpl
-    def reorder_chain(
-        self, chain: Sequence[Provider], request: Request, profile: Profile
-    ) -> Iterable[Demotion]:
+    def reorder_chain(self, chain: Sequence[Provider], profile: Profile) -> Iterable[Demotion]:
         option = profile.option(BackendHealth)
         if option.backend_health_action != "demote" or not self._records:
             return ()
         now = self._router.clock.monotonic()
         sick: list[tuple[Provider, Record]] = []
-        due: Record | None = None
+        due = False
         for provider in chain:
             record = self._records.get(provider.name)
             if record is None or option.state(record.failures) is not State.UNHEALTHY:
                 continue
-            if due is None and self._is_due(record, now):
-                due = record
+            if not due and self._is_due(record, now):
+                due = True
             else:
                 sick.append((provider, record))
-        if due is not None and len(chain) > 1:
-            self._begin_trial(due, request.id, now)
         if len(sick) == len(chain):
             return ()
         return [
@@ -164,6 +170,16 @@ class BackendHealthGuard:
             )
             for provider, record in sick
         ]
+
+    @hookimpl
+    def review_attempt(self, provider: Provider, request: Request, profile: Profile) -> None:
+        """An unhealthy provider that is due is being tried: by this request, and by no other meanwhile."""
+        option, record = profile.option(BackendHealth), self._records.get(provider.name)
+        if record is None or option.backend_health_action != "demote":
+            return
+        now = self._router.clock.monotonic()
+        if option.state(record.failures) is State.UNHEALTHY and self._is_due(record, now):
+            self._begin_trial(record, request.id, now)
 
     @staticmethod
     def _is_due(record: Record, now: float) -> bool:
@@ -177,6 +193,31 @@ class BackendHealthGuard:
             self._trials.pop(record.trial, None)
         record.trial, record.trial_since = request_id, now
         self._trials[request_id] = record
+
+    # ---- for who looks
+
+    @hookimpl
+    def report_standing(self) -> Iterator[Standing]:
+        if self._strictest is None:
+            return
+        now, at = self._router.clock.monotonic(), self._router.clock.utc().timestamp()
+        for name in self._providers:
+            left = self._router.ledger.marked(f"resting:{name}")
+            if left:
+                yield Standing(name, "resting", "asked for a pause with status 429", at + left)
+            record = self._records.get(name) or Record()
+            state = self._strictest.state(record.failures)
+            if state is State.HEALTHY:
+                if not left:
+                    yield Standing(name, "healthy")
+                continue
+            until = at + max(0.0, record.due_at - now) if state is State.UNHEALTHY else None
+            yield Standing(
+                name,
+                "unhealthy" if state is State.UNHEALTHY else "degraded",
+                f"failed {record.failures} times in a row",
+                until,
+            )
 
     # ---- learning
 

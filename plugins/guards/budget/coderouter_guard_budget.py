@@ -9,6 +9,7 @@ from attrs import field, frozen, validators
 
 from coderouter_core.api import (
     Attempt,
+    BudgetStanding,
     Config,
     ConfigError,
     EventSpec,
@@ -171,6 +172,14 @@ class BudgetGuard:
                 ledger.mark(told, MARKED_S)
                 spent = _fields(attempt.provider, attempt.profile, cap, total, month)
                 self._router.emit("budget-near-limit", **spent)
+
+    @hookimpl
+    def report_standing(self) -> Iterator[BudgetStanding]:
+        month = self._month()
+        for cap in (*self._of_providers.values(), *self._of_profiles.values(), *self._of_keys.values()):
+            counter = cap.counter(month)
+            spent, held = self._router.ledger.total(counter), self._router.held(counter)
+            yield BudgetStanding(cap.spender.value, cap.name, cap.usd, spent, held, month)
 
     # ---- which caps hold
 

@@ -22,6 +22,7 @@ from coderouter_core.api import (
     Rejection,
     Router,
     Scope,
+    Standing,
     hookimpl,
 )
 
@@ -102,6 +103,8 @@ class MemoryPressureGuard:
     def configure(self, config: Config, router: Router) -> None:
         self._router = router
         named = {provider.name: provider for provider in config.providers}
+        self._providers = list(named)
+        self._quotes = config.settings.log_upstream_errors != "none"
         self._looked_at: dict[str, tuple[Provider, Profile]] = {}
         for profile in config.profiles:
             if profile.option(MemoryPressure).memory_pressure_action == "skip":
@@ -135,7 +138,8 @@ class MemoryPressureGuard:
     @hookimpl
     def observe_attempt(self, attempt: Attempt) -> None:
         if attempt.profile.option(MemoryPressure).memory_pressure_action != "off" and ran_out(attempt):
-            self._detected(attempt.provider, attempt.profile, attempt.error_text[:200])
+            said = attempt.error_text[:200] if self._quotes else ""
+            self._detected(attempt.provider, attempt.profile, said)
 
     def _detected(self, provider: Provider, profile: Profile, error: str) -> None:
         option = profile.option(MemoryPressure)
@@ -149,6 +153,13 @@ class MemoryPressureGuard:
         )
         if option.memory_pressure_action == "skip":
             self._router.ledger.mark(f"memory-pressure:{provider.name}", option.memory_pressure_cooldown_s)
+
+    @hookimpl
+    def report_standing(self) -> Iterator[Standing]:
+        at = self._router.clock.utc().timestamp()
+        for name in self._providers:
+            if left := self._router.ledger.marked(f"memory-pressure:{name}"):
+                yield Standing(name, "resting", "out of memory", at + left)
 
     # ---- looking ahead
 

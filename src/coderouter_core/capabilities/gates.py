@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 
 from attrs import frozen
@@ -33,10 +33,6 @@ TOLD_S = 300.0
 MOST_CHAINS = 1_000
 
 SKIP_WINDOW = "skip-context-window"
-
-DEGRADED_HINT = (
-    "move these models to the end of the chain, or replace them: they lose themselves in long prompts"
-)
 
 
 class Need(StrEnum):
@@ -108,7 +104,7 @@ class Gates:
 
     def demotions(self, chain: Sequence[Provider], request: Request) -> list[Demotion]:
         """Who moves behind those that can do what `request` needs; nobody, where nobody can or everybody."""
-        key = (request.dialect is Dialect.MESSAGES, tuple(chain))
+        key = (_insists(request), tuple(chain))
         behind = self._behind.get(key)
         if behind is None:
             if len(self._behind) >= MOST_CHAINS:
@@ -118,9 +114,9 @@ class Gates:
             return []
         return [demotion for need, demotions in behind if _NEEDED[need](request) for demotion in demotions]
 
-    def _split(self, native: bool, chain: Sequence[Provider]) -> list[tuple[Need, list[Demotion]]]:
+    def _split(self, insisting: bool, chain: Sequence[Provider]) -> list[tuple[Need, list[Demotion]]]:
         """For each need that some of `chain` lack, and not all, those that do."""
-        lacking = [self._lacking(provider, native) for provider in chain]
+        lacking = [self._lacking(provider, insisting) for provider in chain]
         found = []
         for need in Need:
             without = [provider for provider, lacks in zip(chain, lacking, strict=True) if need in lacks]
@@ -160,14 +156,6 @@ class Gates:
             status=400,
         )
 
-    def degraded(self, providers: Iterable[Provider]) -> list[Provider]:
-        """Those whose models are known to cope badly with a coding agent."""
-        return [
-            each
-            for each in providers
-            if self._registry.lookup(each.kind, each.model).claude_code_suitability == "degraded"
-        ]
-
     def _lacking(self, provider: Provider, native: bool) -> frozenset[Need]:
         ability = self._ability(provider)
         return ability.lacks_in_messages if native else ability.lacks
@@ -195,6 +183,20 @@ def _asks_thinking(request: Request) -> bool:
     reasoning = body.get("reasoning")
     effort = reasoning.get("effort") if isinstance(reasoning, dict) else body.get("reasoning_effort")
     return isinstance(effort, str) and effort != "none"
+
+
+def _insists(request: Request) -> bool:
+    """Whether thinking must be, so that a provider of which nobody knows whether it can is not the first to ask.
+
+    ``adaptive`` leaves it to the model, and Claude Code says it to every model that it does not know: it would move
+    all of its traffic from a local model of which nothing is said to a paid one.
+    """
+    thinking = request.body.get("thinking")
+    return (
+        request.dialect is Dialect.MESSAGES
+        and isinstance(thinking, dict)
+        and thinking.get("type") == "enabled"
+    )
 
 
 def _declares_tools(request: Request) -> bool:

@@ -35,9 +35,14 @@ class Assembly:
 
     def secrets(self) -> list[str]:
         """The values that must appear nowhere: keys of providers, and of clients."""
-        clients = [os.environ.get(key.env, "").strip() for key in self.config.auth_keys if key.env]
-        providers = [provider.api_key() for provider in self.config.providers]
-        return [secret for secret in (*clients, *providers) if secret]
+        return secrets_of(self.config)
+
+
+def secrets_of(config: Config) -> list[str]:
+    """Keys of providers, wherever they stand, and of clients."""
+    clients = [os.environ.get(key.env, "").strip() for key in config.auth_keys if key.env]
+    providers = [secret for provider in config.providers for secret in provider.secrets()]
+    return [secret for secret in (*clients, *providers) if secret]
 
 
 def from_file(path: Path, environ: Mapping[str, str]) -> Assembly:

@@ -13,7 +13,7 @@ from coderouter_core.cli import Failure
 from coderouter_core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from coderouter_core.cli.books import Books
+    from coderouter_core.cli.stats.books import Books
 
 #: Where a router listens that was told nothing else.
 USUAL_URL = "http://127.0.0.1:4000"
@@ -92,7 +92,7 @@ def _asked(url: str, request_id: str, key_env: str | None, *, must: bool) -> Map
 
 def _books(config: str | None, ledger: str | None, *, must: bool) -> Books | None:
     """The ledger to read, and the time zone to show."""
-    from coderouter_core.cli.books import find_books
+    from coderouter_core.cli.stats.books import find_books
 
     try:
         return find_books(config, ledger, os.environ)

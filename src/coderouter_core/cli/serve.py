@@ -169,20 +169,23 @@ def _be_a_worker(asked: Asked, assembly: Assembly) -> None:
 
 def _serve(asked: Asked, assembly: Assembly, listening: socket.socket, *, greet: bool) -> None:
     from coderouter_core.events import Level
-    from coderouter_core.log import LogWriter
+    from coderouter_core.log import libraries_told, open_sinks
     from coderouter_core.web.serve import run, serve
 
-    log = LogWriter(Level[asked.log_level.upper()], secrets=assembly.secrets())
+    log = open_sinks(Level[asked.log_level.upper()], os.environ, assembly.secrets())
     try:
-        router = assembly.router([log])
+        router = assembly.router(log)
 
         def ready() -> None:
             if greet:
                 _greet(asked, assembly.config, listening)
 
-        run(lambda: serve(router, listening, bound=(asked.host,), on_ready=ready))
+        with libraries_told(log):
+            run(lambda: serve(router, listening, bound=(asked.host,), on_ready=ready))
     finally:
-        log.close()
+        # The log on stderr last: it is told of the others.
+        for sink in reversed(log):
+            sink.close()
 
 
 def _serve_with_workers(asked: Asked, source: Source, assembly: Assembly, environ: Mapping[str, str]) -> None:
@@ -197,7 +200,8 @@ def _serve_with_workers(asked: Asked, source: Source, assembly: Assembly, enviro
     ours, theirs = os.pipe()
     fds = {"--fd": listening.fileno(), "--parent-fd": ours}
     told = {"--host": asked.host, "--log-level": asked.log_level}
-    with tempfile.TemporaryFile() as text:
+    # A private folder for what plugins of one process want to know of the others; it ends with them.
+    with tempfile.TemporaryDirectory(prefix="coderouter-") as shared, tempfile.TemporaryFile() as text:
         if source.text is None:
             told["--config"] = source.file
         else:
@@ -208,7 +212,11 @@ def _serve_with_workers(asked: Asked, source: Source, assembly: Assembly, enviro
         # -P: what stands in the working directory is not ours to import.
         command = [sys.executable, "-P", "-m", "coderouter_core", "serve", *words]
         workers = Workers(
-            command, asked.workers, list(fds.values()), environ, lambda line: click.echo(line, err=True)
+            command,
+            asked.workers,
+            list(fds.values()),
+            {**environ, "CODEROUTER_SHARED_DIR": shared},
+            lambda line: click.echo(line, err=True),
         )
         _greet(asked, assembly.config, listening)
         fine = asyncio.run(workers.run())

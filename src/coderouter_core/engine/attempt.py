@@ -17,7 +17,7 @@ from coderouter_core.engine.failure import forgotten, without_key
 from coderouter_core.engine.judging import holds_content
 from coderouter_core.engine.outgoing import Outgoing
 from coderouter_core.engine.patience import Patience
-from coderouter_core.errors import PluginError, UpstreamError
+from coderouter_core.errors import PluginError, UpstreamError, where
 from coderouter_core.model import (
     Adapter,
     Answer,
@@ -248,6 +248,10 @@ class Try:
     # ---- pieces
 
     @property
+    def native_anthropic(self) -> bool:
+        return self._outgoing.dialect is Dialect.MESSAGES
+
+    @property
     def _thinks(self) -> bool:
         """Whether the model may think for long without a word: it was asked to, and its thoughts may be left out."""
         asked = self._request.body.get("thinking")
@@ -330,7 +334,8 @@ class Try:
             status, kind, text = failure.status, failure.kind, failure.fault.message
             retry_after_s = failure.fault.retry_after_s
         elif isinstance(failure, PluginError):
-            outcome, kind, text = Outcome.FAILED, "plugin", str(failure)
+            outcome, kind = Outcome.FAILED, "plugin"
+            text = f"plugin {failure.plugin!r} failed in {failure.hook}: {where(failure.cause)}"
         elif failure is not None:
             outcome = Outcome.CANCELLED
         usage, estimated = self._usage, False

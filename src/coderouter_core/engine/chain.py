@@ -7,11 +7,15 @@ from collections.abc import Mapping, Sequence
 from attrs import frozen
 
 from coderouter_core.capabilities import Gates, Registry
+from coderouter_core.errors import PluginError
 from coderouter_core.events import Events
 from coderouter_core.hooks import Hooks, Said
 from coderouter_core.model import (
     Adapter,
+    ChainView,
     Demotion,
+    LeftOut,
+    MovedBack,
     Operation,
     Profile,
     Provider,
@@ -78,7 +82,7 @@ class Chains:
                 left.append(provider)
             else:
                 rejected.append(Said(CORE, rejection))
-                self._events.emit(rejection.event, **rejection.fields)
+                self._events.emit_verdict(rejection.event, {}, rejection.fields)
         if not left:
             self._say_blocked(profile, rejected)
             return Chain((), tuple(rejected))
@@ -89,6 +93,24 @@ class Chains:
         if len(left) > 1:
             left, demoted = self._reorder(left, request, profile)
         return Chain(tuple(left), tuple(rejected), tuple(demoted))
+
+    def view(self, request: Request, profile: Profile) -> ChainView:
+        """What `resolve` would give, for somebody who only looks: nothing is told of it."""
+        configured = profile.providers
+        with self._events.silence():
+            try:
+                chain = self.resolve(request, profile)
+            except PluginError as error:
+                why = f"{error.hook} failed"
+                out = tuple(LeftOut(name, error.plugin, why, None) for name in configured)
+                return ChainView(profile.name, configured, (), out)
+        return ChainView(
+            profile.name,
+            configured,
+            tuple(provider.name for provider in chain.providers),
+            tuple(_left_out(said) for said in chain.rejected),
+            tuple(_moved_back(said) for said in chain.demoted),
+        )
 
     def gate(self, provider: Provider, profile: Profile) -> Rejection | None:
         """The core's own veto: a paid provider while paying is off, a provider whose key is not there."""
@@ -140,7 +162,7 @@ class Chains:
         """Emit the event of a rejection."""
         rejection = said.verdict
         fields = {"profile": profile.name, "provider": rejection.provider.name, "plugin": said.plugin}
-        self._events.emit(rejection.event, **{"reason": rejection.reason, **fields, **rejection.fields})
+        self._events.emit_verdict(rejection.event, {"reason": rejection.reason, **fields}, rejection.fields)
 
     def _reorder(
         self, left: Sequence[Provider], request: Request, profile: Profile
@@ -160,7 +182,7 @@ class Chains:
                 "reason": demotion.reason,
                 "weight": demotion.weight,
             }
-            self._events.emit(demotion.event or "demote-provider", **{**fields, **demotion.fields})
+            self._events.emit_verdict(demotion.event or "demote-provider", fields, demotion.fields)
         ordered = sorted(left, key=lambda provider: weights.get(id(provider), 0))
         return ordered, said
 
@@ -175,3 +197,13 @@ class Chains:
                 blocked_providers=blocked,
                 hint=PAID_HINT,
             )
+
+
+def _left_out(said: Said[Rejection]) -> LeftOut:
+    rejection = said.verdict
+    return LeftOut(rejection.provider.name, said.plugin, rejection.reason, rejection.retry_after_s)
+
+
+def _moved_back(said: Said[Demotion]) -> MovedBack:
+    demotion = said.verdict
+    return MovedBack(demotion.provider.name, said.plugin, demotion.weight, demotion.reason)

@@ -47,6 +47,8 @@ class Client:
         self.opened = False
         self.finished = False
         self.status = 0
+        #: Bytes of the body that were sent, pings and frames included.
+        self.sent = 0
         self._connection = connection
         self._request = request
         self._codec = codec
@@ -76,6 +78,7 @@ class Client:
             if not self.opened:
                 await self._open(200, {**STREAM_HEADERS, **self._head(False)})
             await self._connection.send(self._codec.ping)
+            self.sent += len(self._codec.ping)
             self._sent_at = self._loop.time()
 
     async def _open(self, status: int, headers: Mapping[str, str]) -> None:
@@ -90,6 +93,7 @@ class Client:
                 await self._open(200, {**STREAM_HEADERS, **self._head(True)})
             if data:
                 await self._connection.send(data)
+                self.sent += len(data)
             self._sent_at = self._loop.time()
 
     async def end(self, data: bytes = b"") -> None:
@@ -100,6 +104,7 @@ class Client:
                 await self._open(200, {**STREAM_HEADERS, **self._head(True)})
             self.finished = True
             await self._connection.finish(data)
+            self.sent += len(data)
 
     async def whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """Answer at once with a body that is not streamed."""

@@ -74,8 +74,14 @@ def _rank(failed: Failed) -> int:
     return 5 if error.kind == "status" else 6
 
 
+def brief(error: UpstreamError, how: str) -> str:
+    """A failure in a few words, for a header, which others log: as much of the upstream's words as `quoted` gives."""
+    words = quoted(error.fault.message, how)[:200]
+    return ": ".join(str(part) for part in (error.status, words) if part) or error.kind
+
+
 def summary(error: UpstreamError) -> str:
-    """A failure in a few words, for lists and headers: status and the upstream's own message."""
+    """A failure in a few words, for lists: status and the upstream's own message."""
     status = f"{error.status}: " if error.status else ""
     wait = error.fault.retry_after_s
     after = f", retry after {wait:.0f} s" if wait is not None else ""
@@ -85,9 +91,12 @@ def summary(error: UpstreamError) -> str:
 def without_key(fault: Fault, provider: Provider) -> Fault:
     """Some upstreams quote the key they were sent, in an error or in garbage; it must not reach clients, logs or
     the ledger: not spelled with escapes, nor in a field beside the message, nor cut off at the message's end."""
-    key = provider.api_key()
-    if not key:
-        return fault
+    for secret in provider.secrets():
+        fault = _without(fault, secret)
+    return fault
+
+
+def _without(fault: Fault, key: str) -> Fault:
     body = fault.body
     if body is not None:
         body = body.replace(key.encode(), b"***")

@@ -15,12 +15,12 @@ from coderouter_core.engine.chain import CORE, Chains
 from coderouter_core.engine.client import Client
 from coderouter_core.engine.failure import (
     Failed,
+    brief,
     forgotten,
     is_clients_fault,
     quoted,
     refuses_usage,
     says_context,
-    summary,
     verdict,
     without_key,
 )
@@ -106,7 +106,9 @@ class Engine:
                 if error.window is not None:
                     self.chains.gates.told(provider, error.window)
                 failed.append(Failed(provider, forgotten(error)))
-                report.fallback_reason = report.fallback_reason or f"{provider.name}: {summary(error)}"
+                if not report.fallback_reason:
+                    words = brief(error, self.settings.log_upstream_errors)
+                    report.fallback_reason = f"{provider.name}: {words}"
                 if is_clients_fault(error):
                     report.stopped = STOPPED
                     break
@@ -131,7 +133,7 @@ class Engine:
                 try:
                     dropped = self._outgoing(provider, request, profile, grant, report).dropped
                 except UpstreamError as error:
-                    self.review.reject(Said(CORE, Rejection(provider, summary(error))), profile, report)
+                    self.review.reject(Said(CORE, Rejection(provider, brief(error, self.settings.log_upstream_errors))), profile, report)
                     continue
                 report.planned.append(Planned(provider, dropped, grant.reservations))
         if not report.planned:
@@ -175,8 +177,8 @@ class Engine:
         adapter = self.adapters[provider.name]
         out = self._outgoing(provider, request, profile, grant, report)
         self._say_dropped(provider, out.dropped)
-        call = _call(provider, request, profile, out)
         record = self._record(provider, request, profile, report.attempts)
+        call = _call(provider, request, profile, out, self.hooks.trace_context(record, request))
         running = Try(
             record,
             request,
@@ -196,6 +198,8 @@ class Engine:
             profile=profile.name,
             attempt=report.attempts,
             stream=request.stream,
+            native_anthropic=out.dialect is Dialect.MESSAGES,
+            degraded=bool(out.dropped),
         )
         failure: BaseException | None = None
         try:
@@ -270,7 +274,8 @@ class Engine:
         """First content: who answers is decided, and the headers can be written."""
         report.waited_s += running.patience.waited_s
         running.patience.waited_s = 0.0
-        report.overhead_s = time.perf_counter() - report.began - report.waited_s
+        report.first_token_s = time.perf_counter() - report.began
+        report.overhead_s = report.first_token_s - report.waited_s
         record = running.record
         self.events.emit(
             "provider-ok",
@@ -278,7 +283,8 @@ class Engine:
             profile=record.profile.name,
             attempt=record.number,
             stream=record.stream,
-            ttft_ms=round((time.perf_counter() - report.began) * 1000, 1),
+            native_anthropic=running.native_anthropic,
+            ttft_ms=round(report.first_token_s * 1000, 1),
         )
 
     def _settle(self, running: Try, failure: BaseException | None, report: Report, dropped: Dropped) -> None:
@@ -288,8 +294,6 @@ class Engine:
             record = evolve(record, cost=self.price(record.provider, record.usage, record.estimated))
         report.waited_s += running.patience.waited_s
         report.tried.append((record, dropped))
-        report.usage = record.usage
-        report.cost = record.cost
         words = quoted(record.error_text, self.settings.log_upstream_errors) if record.error_text else ""
         if record.outcome in (Outcome.FAILED, Outcome.BROKEN):
             broken = record.outcome is Outcome.BROKEN
@@ -303,6 +307,8 @@ class Engine:
                 error=words,
                 error_kind=record.error_kind,
             )
+            if broken and record.stream and record.dialect is Dialect.MESSAGES:
+                self.events.emit("sse-midstream-error", provider=record.provider.name, original=words)
         if record.usage.reported or record.first_token_s is not None:
             self.events.emit("cache-observed", **cache_observed(record, report.request))
         self.ledger.settle(evolve(record, error_text=words) if words != record.error_text else record)
@@ -339,7 +345,9 @@ def _dialect(adapter: Adapter, request: Request) -> Dialect:
     return request.dialect if request.dialect in adapter.dialects else adapter.dialects[0]
 
 
-def _call(provider: Provider, request: Request, profile: Profile, out: Outgoing) -> Call:
+def _call(
+    provider: Provider, request: Request, profile: Profile, out: Outgoing, trace: Mapping[str, str]
+) -> Call:
     came = request.headers.get("via")
     return Call(
         provider,
@@ -351,4 +359,5 @@ def _call(provider: Provider, request: Request, profile: Profile, out: Outgoing)
         limits(provider, profile, stream=request.stream),
         out.headers,
         f"{came}, {VIA}" if came else VIA,
+        trace,
     )

@@ -11,7 +11,6 @@ from coderouter_core.hooks import Said
 from coderouter_core.model import (
     Attempt,
     Choice,
-    Cost,
     Fault,
     Instruction,
     Profile,
@@ -20,9 +19,7 @@ from coderouter_core.model import (
     Rejection,
     Request,
     Reservation,
-    Usage,
 )
-from coderouter_core.model.usage import NOTHING
 
 #: (field, reason) of what a provider did not get.
 Dropped = tuple[tuple[str, str], ...]
@@ -37,12 +34,28 @@ class Planned:
     reservations: tuple[Reservation, ...]
 
 
+@frozen
+class Total:
+    """What all attempts of a request used and cost. `priced`: no price is missing in `cost_usd`."""
+
+    input: int
+    output: int
+    cache_read: int
+    cache_write: int
+    reasoning: int
+    cost_usd: float
+    savings_usd: float
+    priced: bool
+    estimated: bool
+
+
 @define(eq=False)
 class Report:
     """The response headers are made of it while the request runs, and its trace when it has ended.
 
     `attempts` counts those that began; `tried` are those that ended, with what their providers did not get.
     `rejected` are those of the chain, then those made just before an attempt. `left`: the client did.
+    `first_token_s`: from the request's beginning to the first content of its answer.
     """
 
     request: Request
@@ -61,14 +74,31 @@ class Report:
     stopped: str = ""
     waited_s: float = 0.0
     overhead_s: float | None = None
-    usage: Usage = NOTHING
-    cost: Cost | None = None
+    first_token_s: float | None = None
     fault: Fault | None = None
     left: bool = False
 
     @property
     def profile(self) -> Profile | None:
         return self.choice.profile if self.choice is not None else None
+
+    @property
+    def total(self) -> Total:
+        """The sum of what the ledger holds of this request's attempts."""
+        records = [record for record, _ in self.tried]
+        usages = [record.usage for record in records]
+        costs = [record.cost for record in records if record.cost is not None]
+        return Total(
+            input=sum(usage.input for usage in usages),
+            output=sum(usage.output for usage in usages),
+            cache_read=sum(usage.cache_read for usage in usages),
+            cache_write=sum(usage.cache_write for usage in usages),
+            reasoning=sum(usage.reasoning for usage in usages),
+            cost_usd=round(sum(cost.usd or 0.0 for cost in costs), 10),
+            savings_usd=round(sum(cost.savings_usd for cost in costs), 10),
+            priced=all(cost.usd is not None for cost in costs),
+            estimated=any(record.estimated for record in records),
+        )
 
     @property
     def last(self) -> Attempt | None:

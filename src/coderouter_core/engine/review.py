@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from coderouter_core.engine.chain import Chains
 from coderouter_core.engine.report import Report
@@ -46,16 +46,15 @@ class Review:
     events: Events
     ledger: Ledger
     chains: Chains
+    _held: dict[str, Reservation] = field(factory=dict, init=False)
 
     def request(self, request: Request, profile: Profile, report: Report) -> list[Instruction]:
         """What is added to the prompt. Raises `RequestError` when a plugin declines the request."""
         for said in self.hooks.review_request(request, profile):
             told = said.verdict
             if isinstance(told, Refusal):
-                self.events.emit(
-                    told.event or "request-refused",
-                    **{"plugin": said.plugin, "reason": told.message, **told.fields},
-                )
+                about = {"plugin": said.plugin, "reason": told.message}
+                self.events.emit_verdict(told.event or "request-refused", about, told.fields)
                 report.refusal = Said(said.plugin, told)
                 raise RequestError(
                     Fault(
@@ -63,10 +62,8 @@ class Review:
                     )
                 )
             report.instructions.append(Said(said.plugin, told))
-            self.events.emit(
-                told.event or "instruction-added",
-                **{"plugin": said.plugin, "reason": told.reason, **told.fields},
-            )
+            about = {"plugin": said.plugin, "reason": told.reason}
+            self.events.emit_verdict(told.event or "instruction-added", about, told.fields)
         return [said.verdict for said in report.instructions]
 
     async def attempt(
@@ -95,7 +92,12 @@ class Review:
     def release(self, tokens: Sequence[str]) -> None:
         """Let go of what is held."""
         for token in tokens:
+            self._held.pop(token, None)
             self.ledger.release(token)
+
+    def held(self, counter: str) -> float:
+        """What attempts under way in this process hold of `counter`."""
+        return sum(hold.amount for hold in self._held.values() if hold.counter == counter)
 
     async def _reserve(self, wanted: Sequence[Said[Reservation]], vetoes: list[Said[Rejection]]) -> list[str]:
         """Tokens of what could be held; what could not becomes a veto."""
@@ -112,4 +114,5 @@ class Review:
                 vetoes.append(Said(each.plugin, hold.rejection))
                 break
             tokens.append(token)
+            self._held[token] = hold
         return tokens

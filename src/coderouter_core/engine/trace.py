@@ -50,7 +50,7 @@ def facts_of(report: Report, how: str, *, status: int | None = None, seconds: fl
         "order": [provider.name for provider in chain.providers] if chain else [],
         "attempts": [_attempt(record, dropped, how) for record, dropped in report.tried],
         "stopped": report.stopped,
-        "outcome": _outcome(report, status),
+        "outcome": outcome_of(report, status),
         "status": status,
         "error": _error(report, how),
         "seconds": round(seconds, 4),
@@ -61,7 +61,9 @@ def facts_of(report: Report, how: str, *, status: int | None = None, seconds: fl
     return facts
 
 
-def _outcome(report: Report, status: int | None) -> str:
+def outcome_of(report: Report, status: int | None) -> str:
+    """How the request ended, in a word: ``ok``, ``failed``, ``refused``, ``broken``, ``cancelled``; before that
+    ``planned`` or ``unfinished``."""
     if report.refusal is not None:
         return "refused"
     if report.left:

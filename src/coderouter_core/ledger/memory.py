@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import attrs
+
 from coderouter_core.ledger.batch import holdable
 from coderouter_core.ledger.marks import Marks
 from coderouter_core.ledger.rows import Row, newest_first, plain, row_of, spent_by
+from coderouter_core.ledger.sums import sums_of_rows
 from coderouter_core.ledger.traces import Trace, encode_facts, shown
 from coderouter_core.model import Attempt, Clock
 
@@ -85,6 +89,10 @@ class MemoryLedger:
     def attempts(self, request_id: str | None = None, limit: int = 1000) -> Sequence[Mapping[str, Any]]:
         found = [row for row in self._rows.values() if request_id in (None, row[1])]
         return [plain(row) for row in newest_first(found)[:limit]]
+
+    def sums(self, by: str, since: float = 0.0, zone: dt.tzinfo = dt.UTC) -> Mapping[str, Mapping[str, Any]]:
+        found = sums_of_rows(list(self._rows.values()), by, since=since, zone=zone)
+        return {name: attrs.asdict(sums) for name, sums in found.items()}
 
     def health(self) -> Mapping[str, Any]:
         figures = {"attempts": len(self._rows), "traces": len(self._traces), "marks": len(self._marks)}

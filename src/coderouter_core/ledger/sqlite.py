@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import errno
 import itertools
 import math
@@ -10,6 +11,8 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import attrs
 
 from coderouter_core.errors import ConfigError, Problem
 from coderouter_core.ledger.batch import Hold, Mark, holdable
@@ -23,6 +26,7 @@ from coderouter_core.ledger.owners import Owners
 from coderouter_core.ledger.report import select_attempts, select_traces
 from coderouter_core.ledger.rows import clean, newest_first, plain, row_of
 from coderouter_core.ledger.store import Store
+from coderouter_core.ledger.sums import sums_of
 from coderouter_core.ledger.traces import encode_facts, shown
 from coderouter_core.model import Attempt, Clock
 
@@ -149,6 +153,11 @@ class SqliteLedger:
         except (sqlite3.Error, ConfigError) as error:
             self._unread(error)
         return [plain(row) for row in newest_first(rows.values())[:limit]]
+
+    def sums(self, by: str, since: float = 0.0, zone: dt.tzinfo = dt.UTC) -> Mapping[str, Mapping[str, Any]]:
+        """As `Ledger.sums`. Raises `ConfigError` when the file cannot be read."""
+        found, _ = sums_of(self.path, by, since=since, zone=zone)
+        return {name: attrs.asdict(sums) for name, sums in found.items()}
 
     def health(self) -> Mapping[str, Any]:
         """`ok`, `error` (what fails, or None), and figures: attempts and traces `waiting` for the store and `dropped`

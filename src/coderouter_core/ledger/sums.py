@@ -13,6 +13,7 @@ import attrs
 from attrs import frozen
 
 from coderouter_core.ledger.report import unreadable
+from coderouter_core.ledger.rows import COLUMNS, Row
 from coderouter_core.ledger.schema import connect_to_read
 
 #: Groups of time, and how each is named in a time zone.
@@ -95,16 +96,30 @@ def sums_of(
     try:
         with closing(connect_to_read(path)) as db:
             total = _read(db, "''", _TRIED, since)
-            if by in PERIODS:
-                quarters = _read(db, f"CAST(started_at / {_QUARTER_S} AS INTEGER)", _FIRST_TRIES, since)
-                found = _together((_period(quarter, by, zone), sums) for quarter, sums in quarters.items())
-                groups = dict(sorted(found.items()))
-            else:
-                named = _read(db, f"coalesce(nullif({NAMES[by]}, ''), '-')", _TRIED, since)
-                groups = dict(sorted(named.items(), key=lambda each: (-each[1].cost_usd, each[0])))
+            groups = _groups(db, by, since, zone)
     except sqlite3.Error as error:
         raise unreadable(path, error) from error
     return groups, total.get("", Sums())
+
+
+def sums_of_rows(
+    rows: Iterable[Row], by: str, *, since: float = 0.0, zone: dt.tzinfo = dt.UTC
+) -> Mapping[str, Sums]:
+    """The groups of `sums_of`, of attempts that are in no file."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute(f"CREATE TABLE attempts ({', '.join(COLUMNS)})")
+        db.execute("CREATE INDEX attempts_by_time ON attempts (started_at)")
+        db.executemany(f"INSERT INTO attempts VALUES ({', '.join('?' * len(COLUMNS))})", rows)  # noqa: S608
+        return _groups(db, by, since, zone)
+
+
+def _groups(db: sqlite3.Connection, by: str, since: float, zone: dt.tzinfo) -> dict[str, Sums]:
+    if by in PERIODS:
+        quarters = _read(db, f"CAST(started_at / {_QUARTER_S} AS INTEGER)", _FIRST_TRIES, since)
+        found = _together((_period(quarter, by, zone), sums) for quarter, sums in quarters.items())
+        return dict(sorted(found.items()))
+    named = _read(db, f"coalesce(nullif({NAMES[by]}, ''), '-')", _TRIED, since)
+    return dict(sorted(named.items(), key=lambda each: (-each[1].cost_usd, each[0])))
 
 
 def _read(db: sqlite3.Connection, key: str, requests: str, since: float) -> dict[Any, Sums]:

@@ -42,7 +42,7 @@ class Call:
     """What an adapter is asked to send. `body` is encoded in `dialect`, one of the adapter's.
 
     `headers` are those of the client that may travel (``anthropic-*``), lower case, never credentials.
-    `via` is the standard header that lets routers in a row notice a loop.
+    `via` is the standard header that lets routers in a row notice a loop; `trace` are those of W3C Trace Context.
     """
 
     provider: Provider
@@ -54,6 +54,7 @@ class Call:
     limits: Limits
     headers: Mapping[str, str] = field(factory=dict)
     via: str = VIA
+    trace: Mapping[str, str] = field(factory=dict)
 
 
 async def _nothing() -> None:

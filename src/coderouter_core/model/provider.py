@@ -8,11 +8,14 @@ import os
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 from attrs import field, frozen, validators
 
 T = TypeVar("T")
+
+#: In a base URL; ``api-version=2026-01-15`` is no key.
+SHORTEST_KEY = 16
 
 
 class Scope(StrEnum):
@@ -98,6 +101,14 @@ def _is_local(base_url: str) -> bool:
     return address.is_private or address.is_loopback
 
 
+@functools.cache
+def _query_values(base_url: str) -> tuple[str, ...]:
+    """Values in the query that are long enough to be keys, which versions and switches are not."""
+    pairs = (part.partition("=") for part in urlsplit(base_url).query.split("&"))
+    found = {form for _, _, value in pairs for form in (value, unquote_plus(value))}
+    return tuple(sorted(value for value in found if len(value) >= SHORTEST_KEY))
+
+
 @frozen(eq=False)
 class Provider:
     """One upstream endpoint and model, as configured. Two providers are equal only if they are the same."""
@@ -126,6 +137,11 @@ class Provider:
         """The key, read from the environment now; None where there is none. Never kept, never logged."""
         value = os.environ.get(self.api_key_env, "").strip() if self.api_key_env else ""
         return value or None
+
+    def secrets(self) -> list[str]:
+        """What must not be told of it: its key, and the values in its base URL's query, as written and decoded."""
+        key = self.api_key()
+        return [*([key] if key else []), *_query_values(self.base_url)]
 
     @property
     def is_local(self) -> bool:

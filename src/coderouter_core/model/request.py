@@ -27,7 +27,13 @@ _SPANS_A_STEP = 1_000
 
 FENCE = "```"
 #: The elements that agents add to a user's turn on their own: Claude Code, Codex.
-_REMINDERS = ("system-reminder", "environment_context", "user_instructions", "turn_aborted", "subagent_notification")
+_REMINDERS = (
+    "system-reminder",
+    "environment_context",
+    "user_instructions",
+    "turn_aborted",
+    "subagent_notification",
+)
 
 SESSION_HEADERS = (
     "x-claude-code-session-id",
@@ -52,6 +58,14 @@ class Operation(StrEnum):
     GENERATE = "generate"
     EMBED = "embed"
     COMPLETE = "complete"
+
+
+def session_of(headers: Mapping[str, str]) -> str | None:
+    """What the client calls its conversation, by headers with lower-case names."""
+    for name in SESSION_HEADERS:
+        if value := headers.get(name):
+            return value[:200]
+    return None
 
 
 @define(eq=False)
@@ -125,17 +139,16 @@ class Request:
     @cached_property
     def has_tools(self) -> bool:
         """Whether the request declares tools (or legacy functions)."""
-        if any(isinstance(self.body.get(key), list) and bool(self.body[key]) for key in ("tools", "functions")):
+        if any(
+            isinstance(self.body.get(key), list) and bool(self.body[key]) for key in ("tools", "functions")
+        ):
             return True
         return self.dialect is Dialect.RESPONSES and any(declares_tools(turn) for turn in self.turns)
 
     @cached_property
     def session_id(self) -> str | None:
         """The client's own id of the conversation, where it sends one."""
-        for name in SESSION_HEADERS:
-            if value := self.headers.get(name):
-                return value[:200]
-        return None
+        return session_of(self.headers)
 
     @property
     def tokens(self) -> int:

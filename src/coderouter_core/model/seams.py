@@ -10,6 +10,8 @@ from coderouter_core.model.attempt import Answer, Attempt, Call
 from coderouter_core.model.provider import Provider
 from coderouter_core.model.request import Dialect, Operation
 from coderouter_core.model.usage import Cost, Usage
+from coderouter_core.model.verdicts import Said
+from coderouter_core.model.views import BudgetStanding, ChainView, Live, Standing
 
 if TYPE_CHECKING:
     from coderouter_core.model.stream import StreamEvent
@@ -125,6 +127,11 @@ class Ledger(Protocol):
     def attempts(self, request_id: str | None = None, limit: int = 1000) -> Sequence[Mapping[str, Any]]:
         """Recorded attempts, newest first, as plain values."""
 
+    def sums(self, by: str, since: float = 0.0, zone: dt.tzinfo = dt.UTC) -> Mapping[str, Mapping[str, Any]]:
+        """What attempts that began since `since` (Unix time) used and cost, by ``day`` or ``month`` of `zone`, oldest
+        first, or by ``provider`` or ``profile``, the dearest first: `requests`, `attempts`, tokens, `cost_usd`,
+        `savings_usd`, `unpriced`. What was recorded within the last second may be missing. May be called in a thread."""
+
     def health(self) -> Mapping[str, Any]:
         """`ok`, and figures of the store for metrics."""
 
@@ -138,6 +145,10 @@ class Router(Protocol):
     @property
     def clock(self) -> Clock: ...
 
+    @property
+    def draining(self) -> bool:
+        """Whether it was told to stop: what never ends by itself, like a stream of news, ends now."""
+
     def emit(self, name: str, /, **fields: Any) -> None:
         """Emit an event of the catalogue (see `declare_events`)."""
 
@@ -146,3 +157,18 @@ class Router(Protocol):
 
     async def vitals(self, provider: Provider) -> Mapping[str, Any]:
         """What the provider's adapter tells of its backend."""
+
+    def live(self) -> Sequence[Live]:
+        """The requests in flight, oldest first."""
+
+    def chains(self) -> Sequence[ChainView]:
+        """What a plain request would get of each profile now. Nothing is told of it, and nothing held for it."""
+
+    def standings(self) -> Sequence[Said[Standing | BudgetStanding]]:
+        """What every plugin tells of providers and budgets (see `report_standing`)."""
+
+    def held(self, counter: str) -> float:
+        """What attempts under way in this process hold of a counter of the ledger (see `Reservation`)."""
+
+    def log_health(self) -> Mapping[str, Mapping[str, int]]:
+        """By sink of the log: lines `written`, and those `dropped` because it could not keep up or failed."""

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from attrs import field, frozen
 
 from coderouter_core.model.provider import Provider
+
+T = TypeVar("T")
+
+
+@frozen
+class Said(Generic[T]):
+    """A verdict and the plugin that gave it."""
+
+    plugin: str
+    verdict: T
 
 
 @frozen

@@ -69,6 +69,7 @@ def make_router(
             registry=Registry.load(None),
             sinks=[recorder.saw],
         )
+        core.events.strict = True
         router = ServedRouter(core, upstreams, recorder)
         failing.pop_all()
     return router

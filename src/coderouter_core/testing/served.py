@@ -90,6 +90,8 @@ class ServedRouter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        if error is None:
+            self.check_events()
 
     @property
     def events(self) -> list[Event]:
@@ -98,6 +100,11 @@ class ServedRouter:
     @property
     def attempts(self) -> list[Attempt]:
         return list(self._recorder.attempts)
+
+    def check_events(self) -> None:
+        """Raise `AssertionError` when an event came with other fields than the catalogue lists."""
+        if mistakes := self.core.events.mistakes:
+            raise AssertionError("\n".join(dict.fromkeys(mistakes)))
 
     def wait_event(self, name: str, timeout_s: float = 5.0) -> bool:
         """Wait until an event of this name has come; False when it has not in time."""
@@ -122,6 +129,7 @@ class ServedRouter:
         identity = response.headers.get("x-request-id")
         if not self._recorder.wait_finished(identity):
             raise AssertionError(f"request {identity} was answered, and did not end in the router")
+        self.check_events()
         streamed = response.headers.get("content-type", "").startswith("text/event-stream")
         answer = read_stream(response.content) if streamed else response.json()
         return Asked(

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match, Route
 
 from coderouter_core import __version__
+from coderouter_core.errors import ConfigError, Problem, where
 from coderouter_core.events import current_request
+from coderouter_core.hooks import Said
 from coderouter_core.model import Dialect, Fault, Operation
 from coderouter_core.router import CodeRouter
+from coderouter_core.web.account import Account
 from coderouter_core.web.count import CountTokens
 from coderouter_core.web.exchange import HttpConnection, Scope, Send
 from coderouter_core.web.explain import trace_of, unknown
-from coderouter_core.web.generate import Generate, answer_fault, id_headers, request_id, where
+from coderouter_core.web.generate import Generate, answer_fault, id_headers, request_id
 from coderouter_core.web.models import models
 from coderouter_core.web.security import Security, read_headers
 
@@ -33,13 +37,35 @@ def make_app(router: CodeRouter, bound: Sequence[str] = ("127.0.0.1",)) -> Secur
         fault = Fault(500, "api_error", "the router failed on this request; its log has the reason")
         return _as_response(request.scope, fault)
 
+    theirs = router.hooks.routes()
     app = Starlette(
-        routes=[*_routes(router), *(said.verdict for said in router.hooks.routes())],
+        routes=[*_routes(router), *(said.verdict for said in theirs)],
         exception_handlers={HTTPException: _http_error, Exception: our_error},
     )
     # A redirect would be built from the client's Host, and clients take any for a failure.
     app.router.redirect_slashes = False
-    return Security(app, router.config, bound, _answer)
+    return Security(app, router.config, bound, partial(_answer, router), _open_paths(router, theirs))
+
+
+def _open_paths(router: CodeRouter, routes: Sequence[Said[BaseRoute]]) -> frozenset[str]:
+    """The paths that plugins serve without a key. Nobody opens what another serves."""
+    said_open = router.hooks.open_paths()
+    served = [*(Said("", route) for route in _routes(router)), *routes]
+    foreign = [said for said in said_open if _server_of(said.verdict, served) != said.plugin]
+    if foreign:
+        raise ConfigError(
+            *(
+                Problem(f"plugin {said.plugin!r} opens {said.verdict!r}, which is no route of its own")
+                for said in foreign
+            )
+        )
+    return frozenset(said.verdict for said in said_open)
+
+
+def _server_of(path: str, routes: Sequence[Said[BaseRoute]]) -> str | None:
+    """The plugin whose route answers a GET of `path`; empty for the core."""
+    scope = {"type": "http", "method": "GET", "path": path}
+    return next((said.plugin for said in routes if said.verdict.matches(scope)[0] is Match.FULL), None)
 
 
 def _routes(router: CodeRouter) -> list[BaseRoute]:
@@ -109,10 +135,17 @@ def dialect_of(path: str, headers: dict[str, str]) -> Dialect:
     return Dialect.CHAT
 
 
-async def _answer(scope: Scope, send: Send, fault: Fault) -> None:
+async def _answer(router: CodeRouter, scope: Scope, send: Send, fault: Fault) -> None:
+    """Refuse at the door. What would have been a request of a model is told as one."""
     headers = scope.get("coderouter.headers") or read_headers(scope)
     dialect = dialect_of(scope["path"], headers)
-    await answer_fault(HttpConnection(send), dialect, fault, request_id())
+    if scope["method"] != "POST" or not scope["path"].startswith("/v1/"):
+        await answer_fault(HttpConnection(send), dialect, fault, request_id())
+        return
+    with Account(router, dialect, Operation.GENERATE.value, headers) as account:
+        account.came()
+        await answer_fault(HttpConnection(send), dialect, fault, account.id)
+        account.ended(fault.status, "refused")
 
 
 def _as_response(scope: Scope, fault: Fault) -> Response:

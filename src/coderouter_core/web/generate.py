@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from traceback import extract_tb
+from typing import Any
 
-from coderouter_core.engine import Client, Report, facts_of
-from coderouter_core.errors import PluginError, RequestError
-from coderouter_core.events import current_request
+from coderouter_core.engine import Client, Report, Served, facts_of, outcome_of
+from coderouter_core.engine.failure import quoted
+from coderouter_core.errors import PluginError, RequestError, where
 from coderouter_core.ids import new_id
 from coderouter_core.model import Dialect, Fault, Operation, Request
 from coderouter_core.model.attempt import VIA
 from coderouter_core.router import CodeRouter
+from coderouter_core.web.account import CLIENT_GONE, Account
 from coderouter_core.web.exchange import (
     ClientGone,
     HttpConnection,
@@ -27,6 +28,8 @@ from coderouter_core.web.exchange import (
 from coderouter_core.wire import client_side
 
 CREDENTIALS = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization", "api-key"})
+
+STOPPING = Fault(503, "overloaded_error", "the router is shutting down", retry_after_s=5)
 
 #: Routers that may stand in a row.
 MOST_HOPS = 4
@@ -58,18 +61,38 @@ class Generate:
         self._most_body = router.config.settings.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began = time.perf_counter()
-        identity = request_id()
-        current_request.set(identity)
+        headers = scope["coderouter.headers"]
         connection = HttpConnection(send)
+        work = asyncio.current_task()
+        assert work is not None
+        self._router.in_flight.add(work)
         try:
-            request = self._request(identity, scope, await read_body(receive, self._most_body))
+            with Account(self._router, self._dialect, self._operation.value, headers) as account:
+                request = await self._read(account, scope, receive, connection)
+                if request is not None:
+                    await self._serve(request, connection, receive, account, work)
+        finally:
+            self._router.in_flight.discard(work)
+
+    async def _read(
+        self, account: Account, scope: Scope, receive: Receive, connection: HttpConnection
+    ) -> Request | None:
+        """The request; None for one that ends here, answered or not."""
+        raw = b""
+        try:
+            raw = await read_body(receive, self._most_body)
+            return self._request(account.id, scope, raw)
         except ClientGone:
-            return
+            account.left()
+            return None
         except RequestError as error:
-            await answer_fault(connection, self._dialect, error.fault, identity)
-            return
-        await self._serve(request, connection, receive, began)
+            fault, outcome = error.fault, "refused"
+        except asyncio.CancelledError:
+            fault, outcome = STOPPING, "failed"
+        account.came(size=len(raw))
+        await answer_fault(connection, self._dialect, fault, account.id)
+        account.ended(fault.status, outcome)
+        return None
 
     def _request(self, identity: str, scope: Scope, raw: bytes) -> Request:
         body = decode(raw)
@@ -89,16 +112,16 @@ class Generate:
         )
 
     async def _serve(
-        self, request: Request, connection: HttpConnection, receive: Receive, began: float
+        self,
+        request: Request,
+        connection: HttpConnection,
+        receive: Receive,
+        account: Account,
+        work: asyncio.Task[Any],
     ) -> None:
-        report = Report(request, began, self._router.clock.utc().timestamp())
-        self._router.events.emit(
-            "request-received",
-            dialect=str(request.dialect),
-            model=request.model[:200],
-            stream=request.stream,
-            bytes=len(request.raw),
-        )
+        report = Report(request, account.began, self._router.clock.utc().timestamp())
+        account.came(request.model, stream=request.stream, size=len(request.raw))
+        self._tell_version(request)
         client = Client(
             connection,
             request,
@@ -106,24 +129,22 @@ class Generate:
             lambda known: head(report, known),
             self._router.config.settings.ping_after_s,
         )
-        work = asyncio.current_task()
-        assert work is not None
         watch = asyncio.create_task(until_gone(receive, work))
-        self._router.in_flight.add(work)
+        self._router.serving[request.id] = Served(report, client)
         try:
             await self._answer(request, client, report)
         except asyncio.CancelledError:
-            if not watch.done():
+            if watch.done():
+                self._left(client, report)
+            else:
                 # Not the client: the router is told to stop, and this answer had its time.
-                report.fault = Fault(503, "overloaded_error", "the router is shutting down", retry_after_s=5)
-                await client.fail(report.fault)
-                return
-            self._left(client, report)
+                report.fault = STOPPING
+                await self._fail(client, report)
         finally:
-            self._router.in_flight.discard(work)
+            self._router.serving.pop(request.id, None)
             watch.cancel()
             client.close()
-            self._finished(client, report)
+            self._finished(client, report, account)
 
     async def _answer(self, request: Request, client: Client, report: Report) -> None:
         try:
@@ -136,7 +157,7 @@ class Generate:
                 "plugin-failed",
                 plugin=error.plugin,
                 hook=error.hook,
-                error=f"{type(error.cause).__name__}: {error.cause}"[:200],
+                error=where(error.cause),
                 switched_off=False,
             )
             message = f"plugin {error.plugin!r} failed in {error.hook}; its judgement cannot be done without"
@@ -148,7 +169,26 @@ class Generate:
                 500, "api_error", "the router failed on this request; its log has the reason"
             )
         if report.fault is not None:
-            await client.fail(report.fault)
+            await self._fail(client, report)
+
+    async def _fail(self, client: Client, report: Report) -> None:
+        fault = report.fault
+        assert fault is not None
+        if client.opened and self._dialect is Dialect.MESSAGES:
+            self._router.events.emit(
+                "sse-midstream-error",
+                provider=report.provider.name if report.provider else None,
+                original=self._words(fault.message) if report.tried else fault.message[:200],
+            )
+        await client.fail(fault)
+
+    def _words(self, text: str) -> str:
+        return quoted(text, self._router.config.settings.log_upstream_errors)
+
+    def _tell_version(self, request: Request) -> None:
+        version = request.headers.get("anthropic-version")
+        if version is not None:
+            self._router.events.emit("anthropic-version-header", value=version[:100])
 
     def _left(self, client: Client, report: Report) -> None:
         report.left = True
@@ -164,26 +204,11 @@ class Generate:
         status = client.status if client.opened else None
         self._router.ledger.trace(report.request.id, facts_of(report, how, status=status, seconds=seconds))
 
-    def _finished(self, client: Client, report: Report) -> None:
-        cost = report.cost
-        total_s = time.perf_counter() - report.began
-        self._trace(client, report, total_s)
-        last = report.last
-        first = last.first_token_s if last else None
-        self._router.events.emit(
-            "request-finished",
-            profile=report.profile.name if report.profile else None,
-            provider=report.provider.name if report.provider else None,
-            attempts=report.attempts,
-            status=client.status if client.finished else 499,
-            input_tokens=report.usage.prompt,
-            output_tokens=report.usage.output,
-            cost_usd=round(cost.usd, 8) if cost and cost.usd is not None else 0.0,
-            priced=bool(cost and cost.usd is not None),
-            ttft_ms=round(first * 1000, 1) if first is not None else None,
-            duration_ms=round(total_s * 1000, 1),
-            overhead_ms=round((total_s - report.waited_s) * 1000, 2),
-        )
+    def _finished(self, client: Client, report: Report, account: Account) -> None:
+        self._trace(client, report, time.perf_counter() - report.began)
+        status = client.status if client.finished else CLIENT_GONE
+        outcome = outcome_of(report, client.status if client.opened else None)
+        account.ended(status, "failed" if outcome == "unfinished" else outcome, report)
 
 
 def _refuse_a_loop(headers: Mapping[str, str]) -> None:
@@ -193,15 +218,6 @@ def _refuse_a_loop(headers: Mapping[str, str]) -> None:
             f"this request came through {MOST_HOPS} routers already: do their providers point in a circle?"
         )
         raise RequestError(Fault(508, "api_error", message, code="loop_detected", should_retry=False))
-
-
-def where(error: Exception) -> str:
-    """The error and the places it came through: never values, which may be a request's text."""
-    places = [
-        f"{frame.name} {frame.filename.rpartition('/')[2]}:{frame.lineno}"
-        for frame in extract_tb(error.__traceback__)
-    ]
-    return f"{type(error).__name__} in {' > '.join(places[-6:])}"
 
 
 def head(report: Report, known: bool) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ import hmac
 import ipaddress
 import os
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -71,8 +71,16 @@ def _denied(status: int, kind: str, message: str) -> Denied:
 class Security:
     """ASGI middleware around the whole application: nothing is routed before it was asked."""
 
-    def __init__(self, app: ASGIApp, config: Config, bound: Sequence[str], answer: Any) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        config: Config,
+        bound: Sequence[str],
+        answer: Any,
+        open_paths: Set[str] = frozenset(),
+    ) -> None:
         self._app = app
+        self._open_paths = open_paths
         self._answer = answer
         self._keys = Keys(config.auth_keys, os.environ)
         self._origins = frozenset(origin.lower().rstrip("/") for origin in config.settings.allowed_origins)
@@ -129,13 +137,16 @@ class Security:
             return None
         name = self._keys.whose(offered_keys(headers))
         scope["coderouter.key"] = name
-        if name is not None or scope["path"] in OPEN_PATHS:
+        if name is not None or scope["path"] in OPEN_PATHS or self._is_open(scope):
             return None
         return _denied(
             401,
             "authentication_error",
             "this router asks for a key: send one of its auth.keys as x-api-key or as Authorization: Bearer",
         )
+
+    def _is_open(self, scope: Scope) -> bool:
+        return scope["path"] in self._open_paths and scope["method"] in ("GET", "HEAD")
 
     def _known_host(self, value: str, scope: Scope) -> bool:
         host = _host(value)

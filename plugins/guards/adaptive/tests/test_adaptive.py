@@ -243,3 +243,23 @@ def test_requests_that_are_wrong_demote_nobody() -> None:
         router.ask()
 
     assert router.ask().provider == "local"
+
+
+def test_a_provider_that_was_moved_back_is_seen_with_its_reason() -> None:
+    stage = Stage()
+    stage.saw(LOCAL, 9.0, times=3)
+    stage.saw(CLOUD, 1.0, times=3)
+    before = list(stage.guard.report_standing())
+    stage.order()
+
+    seen = [(each.provider, each.state, each.reason) for each in stage.guard.report_standing()]
+
+    assert (before, seen) == ([], [("local", "slow", "slow, 9.00 s for a usual answer, in profile 'on'")])
+
+
+def test_a_provider_that_fails_often_is_seen_as_degraded() -> None:
+    stage = Stage()
+    stage.saw(LOCAL, 1.0, times=5, **FAILED)
+    stage.order()
+
+    assert [each.state for each in stage.guard.report_standing()] == ["degraded"]

@@ -239,3 +239,42 @@ def test_a_chain_that_rests_says_when_to_come_back() -> None:
     asked = router.ask()
 
     assert (asked.status, asked.headers["retry-after"]) == (503, "20")
+
+
+def standings(router: ServedRouter) -> dict[str, Any]:
+    return {said.verdict.provider: said.verdict for said in router.core.standings()}
+
+
+def test_a_provider_that_fails_is_seen_as_what_it_is() -> None:
+    clock = FakeClock()
+    router = guarded(BROKEN, clock=clock)
+
+    states = [standings(router)["local"].state]
+    for _ in range(2):
+        router.ask()
+        router.ask()
+        states.append(standings(router)["local"].state)
+
+    assert (states, standings(router)["cloud"].state) == (["healthy", "degraded", "unhealthy"], "healthy")
+    assert standings(router)["local"].until == clock.utc().timestamp() + 30
+
+
+def test_a_provider_that_asked_for_a_pause_is_seen_as_resting() -> None:
+    clock = FakeClock()
+    router = guarded(ProviderError("later", status=429, headers={"retry-after": "60"}), clock=clock)
+    router.ask()
+
+    said = [each.verdict for each in router.core.standings() if each.verdict.state == "resting"]
+
+    assert [(each.provider, each.until) for each in said] == [("local", clock.utc().timestamp() + 60)]
+
+
+def test_looking_at_chains_does_not_take_the_trial_of_a_provider() -> None:
+    clock = FakeClock()
+    router = guarded([*[BROKEN] * 4, "well"], clock=clock)
+    make_unhealthy(router)
+    clock.advance(31)
+
+    looked = [router.core.chains()[0].effective for _ in range(3)]
+
+    assert (looked, tried(router)) == ([("local", "cloud")] * 3, ["local"])

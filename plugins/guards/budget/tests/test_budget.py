@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -286,3 +287,39 @@ def test_a_cap_that_cannot_hold_is_an_error_with_its_place(written: dict[str, An
 
     place, _, text = str(raised.value).partition(": ")
     assert (text, place.rpartition("providers.yaml:")[2].count(":")) == (problem, 1)
+
+
+def test_what_is_left_of_each_budget_is_seen() -> None:
+    asked = router(
+        FakeClock(),
+        cost={"monthly_budget_usd": 4},
+        profile={"monthly_budget_usd": 8},
+        key={"monthly_budget_usd": 9},
+    )
+    asked.ask(headers=KEY)
+
+    seen = [said.verdict for said in asked.core.standings()]
+
+    assert [
+        (each.scope, each.name, each.cap_usd, each.spent_usd, each.held_usd, each.month) for each in seen
+    ] == [
+        ("provider", "cloud", 4.0, 1.0, 0.0, "2026-01"),
+        ("profile", "default", 8.0, 1.0, 0.0, "2026-01"),
+        ("key", "ada", 9.0, 1.0, 0.0, "2026-01"),
+    ]
+
+
+def test_what_is_held_for_an_attempt_under_way_is_seen() -> None:
+    slow = Reply("hello", first_delay_s=0.5)
+    with make_router(
+        BudgetGuard(),
+        Script(cloud=slow),
+        providers={"cloud": {"cost": {**PRICES, "monthly_budget_usd": 4}}},
+    ) as asked:
+        thread = threading.Thread(target=asked.ask)
+        thread.start()
+        assert asked.upstreams["cloud"].wait_calls(1)
+        [said] = asked.core.standings()
+        thread.join()
+
+    assert said.verdict.held_usd == pytest.approx(256 * 10 / 1e6, rel=0.1)

@@ -244,3 +244,23 @@ def test_a_backend_about_to_run_out_rests_before_it_does() -> None:
     asked = router.ask()
 
     assert (asked.provider, list(asked.reasons)) == ("cloud", ["local"])
+
+
+def test_a_resting_provider_is_seen_with_the_time_of_its_return() -> None:
+    clock = FakeClock()
+    router = guarded(OOM, clock, memory_pressure_action="skip", memory_pressure_cooldown_s=60)
+    router.ask()
+    clock.advance(20)
+
+    [said] = router.core.standings()
+
+    seen = (said.plugin, said.verdict.provider, said.verdict.state, said.verdict.until)
+    assert seen == ("memory-pressure", "local", "resting", clock.utc().timestamp() + 40)
+
+
+def test_what_an_upstream_said_is_not_quoted_when_errors_are_not_logged() -> None:
+    router = make_router(MemoryPressureGuard(), Script(local=OOM, cloud="cloud"), log_upstream_errors="none")
+
+    [told] = [event for event in router.ask().events if event.name == "memory-pressure-detected"]
+
+    assert told.fields["error"] == ""

@@ -11,6 +11,7 @@ from coderouter_core.cli.demo.asking import PATHS, Told, ask, body_of
 from coderouter_core.cli.demo.setting import ALONE, FAILOVER
 from coderouter_core.cli.demo.stage import Stage
 from coderouter_core.cli.pointers import pointers
+from coderouter_core.cli.progress import working
 from coderouter_core.errors import CodeRouterError
 from coderouter_core.model import Dialect
 
@@ -50,7 +51,7 @@ async def show(stage: Stage, url: str, ready: asyncio.Event) -> None:
     await ready.wait()
     stage.done(f"the router listens on {url}")
     began = time.perf_counter()
-    with stage.working("loading the model"):
+    with working("loading the model", about_s=3):
         await ask(url, Dialect.CHAT, body_of(Dialect.CHAT, "hi", most_tokens=1), ALONE)
     stage.done(f"the model is loaded, after {time.perf_counter() - began:.1f} s")
     for number, act in enumerate(ACTS, 1):

@@ -48,12 +48,6 @@ class Stage:
     def done(self, what: str) -> None:
         self._print(Text.assemble(("  ✓ ", "green"), what))
 
-    @contextmanager
-    def working(self, what: str) -> Iterator[None]:
-        """Something that moves while it takes."""
-        with self._console.status(f"{what} …"):
-            yield
-
     def act(self, number: int, title: str, request: str, question: str) -> None:
         """The heading of one part: who asks, with what request, which question."""
         self._print("")

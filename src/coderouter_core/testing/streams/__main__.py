@@ -24,7 +24,9 @@ UPSTREAMS = (Dialect.CHAT, Dialect.CHAT, Dialect.MESSAGES)
 MakeFilters = Callable[[], Sequence[StreamFilter]]
 
 _SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
-ASKED = {"tools": [{"name": name, "input_schema": _SCHEMA} for name in ("read_file", "get_weather", "run", "f")]}
+ASKED = {
+    "tools": [{"name": name, "input_schema": _SCHEMA} for name in ("read_file", "get_weather", "run", "f")]
+}
 
 
 class Deaf:
@@ -114,7 +116,9 @@ def run(first: int, count: int | None, seconds: float | None) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="streams", description=__doc__)
-    parser.add_argument("--count", type=int, help="how many streams; without it, as many as fit into the seconds")
+    parser.add_argument(
+        "--count", type=int, help="how many streams; without it, as many as fit into the seconds"
+    )
     parser.add_argument("--seconds", type=float, help="for how long; 60 where no count is given")
     parser.add_argument("--seed", type=int, default=0, help="the number of the first stream")
     asked = parser.parse_args()

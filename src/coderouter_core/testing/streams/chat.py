@@ -12,7 +12,12 @@ from coderouter_core.testing.streams.said import Dice, Said, Stream, ended, fram
 Chunk = dict[str, Any]
 Move = tuple[str, int, str]
 
-_FINISHES = {"end_turn": "stop", "tool_use": "tool_calls", "max_tokens": "length", "refusal": "content_filter"}
+_FINISHES = {
+    "end_turn": "stop",
+    "tool_use": "tool_calls",
+    "max_tokens": "length",
+    "refusal": "content_filter",
+}
 _ERRORS = (
     b'data: {"error":{"message":"busy","type":"server_error","code":503}}\n\n',
     b'data: {"error":"busy"}\n\n',
@@ -113,7 +118,9 @@ class Choice:
         self.dice = dice
         self.calls = Calls(dice, words)
         self.words = words
-        self._reasoning = dice.one("reasoning_content", "reasoning", "reasoning_details", "reasoning-and-details")
+        self._reasoning = dice.one(
+            "reasoning_content", "reasoning", "reasoning_details", "reasoning-and-details"
+        )
         self._roles = dice.one("role-first", "role-alone", "no-role", "role-always")
         self._null = dice.odd("null-content")
 
@@ -191,7 +198,12 @@ def _usage(dice: Dice) -> tuple[Chunk, Usage]:
 def generate(dice: Dice, choices: int = 1) -> Stream:
     """A stream; of several `choices` where more than one is asked for."""
     speakers = [Choice(dice, said(dice)) for _ in range(choices)]
-    head: Chunk = {"id": dice.one("chatcmpl-7", "gen-7", "x"), "object": "chat.completion.chunk", "created": 7, "model": "m"}
+    head: Chunk = {
+        "id": dice.one("chatcmpl-7", "gen-7", "x"),
+        "object": "chat.completion.chunk",
+        "created": 7,
+        "model": "m",
+    }
     numbered = choices > 1 or not dice.odd("unnumbered-choice", 8)
 
     def chunk(delta: Chunk, finish: str | None = None, at: int = 0, **more: Any) -> Chunk:
@@ -199,8 +211,19 @@ def generate(dice: Dice, choices: int = 1) -> Stream:
         return {**head, "choices": [{**place, "delta": delta, "finish_reason": finish}], **more}
 
     usage, meant = _usage(dice)
-    place = dice.one("usage-last", "usage-on-finish", "usage-running", "no-usage", "usage-before-finish", "usage-after-with-choice")
-    running = {"usage": {**usage, "completion_tokens": 0, "total_tokens": usage["prompt_tokens"]}} if place == "usage-running" else {}
+    place = dice.one(
+        "usage-last",
+        "usage-on-finish",
+        "usage-running",
+        "no-usage",
+        "usage-before-finish",
+        "usage-after-with-choice",
+    )
+    running = (
+        {"usage": {**usage, "completion_tokens": 0, "total_tokens": usage["prompt_tokens"]}}
+        if place == "usage-running"
+        else {}
+    )
     null = {"usage": None} if dice.odd("usage-null") else running
     queues: list[list[tuple[Chunk, str]]] = []
     for at, speaker in enumerate(speakers):
@@ -233,7 +256,14 @@ def _closed(
     if dice.odd("azure", 8):
         body.insert(0, {**head, "choices": [], "prompt_filter_results": []})
     if len(speakers) == 1 and dice.odd("role-twice", 8):
-        body.insert(1, {**body[-1], "choices": [{"index": 0, "delta": {"role": "assistant"}, "finish_reason": None}], "usage": None})
+        body.insert(
+            1,
+            {
+                **body[-1],
+                "choices": [{"index": 0, "delta": {"role": "assistant"}, "finish_reason": None}],
+                "usage": None,
+            },
+        )
     own: Chunk = {**head, "choices": [], "usage": usage}
     finish = max(at for at, each in enumerate(body) if any(one["finish_reason"] for one in each["choices"]))
     if place == "usage-before-finish":

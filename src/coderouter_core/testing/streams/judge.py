@@ -20,10 +20,23 @@ from coderouter_core.wire.lanes import TranslatingLane
 
 MakeFilters = Callable[[], Sequence[StreamFilter]]
 
-_ENDS = {Dialect.CHAT: b"data: [DONE]\n\n", Dialect.MESSAGES: b'event: message_stop\ndata: {"type":"message_stop"}\n\n'}
+_ENDS = {
+    Dialect.CHAT: b"data: [DONE]\n\n",
+    Dialect.MESSAGES: b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+}
 _REASONS = {
-    Dialect.CHAT: {"end_turn": "stop", "tool_use": "tool_calls", "max_tokens": "length", "refusal": "content_filter"},
-    Dialect.RESPONSES: {"end_turn": "", "tool_use": "", "max_tokens": "max_output_tokens", "refusal": "content_filter"},
+    Dialect.CHAT: {
+        "end_turn": "stop",
+        "tool_use": "tool_calls",
+        "max_tokens": "length",
+        "refusal": "content_filter",
+    },
+    Dialect.RESPONSES: {
+        "end_turn": "",
+        "tool_use": "",
+        "max_tokens": "max_output_tokens",
+        "refusal": "content_filter",
+    },
 }
 
 
@@ -67,7 +80,7 @@ def judge(stream: Stream, way: Way, random: Random) -> list[str]:
         out = b"".join([*map(lane.feed, split(stream.data, way.split, random)), lane.close()])
         if lane.fault is not None:
             out += lane.fail(lane.fault, "req_1")
-    except Exception as error:  # noqa: BLE001  (whatever it is, it is what is looked for)
+    except Exception as error:
         return [f"raised {type(error).__name__}: {error}"]
     found = [f"events: {problem}" for watch in watches for problem in watch.problems]
     if way.filters is None and stream.dialect is way.client:

@@ -17,6 +17,7 @@ from coderouter_core.wire.lenient import count, loads, string, table, whole
 from coderouter_core.wire.reasons import FAILURES, stop_reason
 from coderouter_core.wire.sse import payload
 
+
 class ChatReader:
     """State of one answer, or of its choice number `choice`. `mint` makes ids for calls that came without one."""
 

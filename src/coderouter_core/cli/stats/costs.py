@@ -1,4 +1,4 @@
-"""``coderouter stats``: what requests used and cost, from the ledger's file."""
+"""What requests used and cost, from the ledger's file."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import datetime as dt
 import os
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import click
 
 from coderouter_core.cli import Mistake
-from coderouter_core.ledger.sums import GROUPS, Sums
-
-if TYPE_CHECKING:
-    from coderouter_core.cli.books import Books
+from coderouter_core.cli.progress import working
+from coderouter_core.cli.stats.books import Books, find_books
+from coderouter_core.cli.stats.words import tokens, usd
+from coderouter_core.ledger import sums_of
+from coderouter_core.ledger.sums import Sums
 
 _AGO = re.compile(r"(\d{1,5})\s*([hdw])")
 _HOURS = {"h": 1, "d": 24, "w": 168}
@@ -24,30 +24,11 @@ _HEADS = ("requests", "attempts", "input", "cached", "written", "output", "cost"
 _NOTHING = ("0", "$0.00", "-")
 
 
-@click.command("stats", short_help="Tell what was used and what it cost.")
-@click.option("--cost", is_flag=True, help="Tell what requests cost.")
-@click.option("--by", type=click.Choice(GROUPS), default="day", show_default=True, help="Sum up by this.")
-@click.option("--since", help="Only what began since: 24h, 7d, 4w, 2026-01-31 or 2026-01-31T12:00.")
-@click.option("--config", help="The router's configuration; else as serve finds it.")
-@click.option("--ledger", help="The ledger's file; else the one of the configuration.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
-def command(
-    cost: bool, by: str, since: str | None, config: str | None, ledger: str | None, as_json: bool
-) -> None:
-    """Tell what requests used and cost, from the ledger's file; the router need not run.
-
-    Times are those of display_timezone where the configuration names one, else UTC. "cached" are tokens read from a
-    prompt cache, "written" those written to it. "unpriced" is the share of attempts of which nobody knows the price,
-    and which the cost leaves out; "est." is the share whose tokens were estimated, because the upstream did not get
-    to count them.
-    """
-    from coderouter_core.cli.books import find_books
-    from coderouter_core.ledger import sums_of
-
-    if not cost:
-        raise Mistake("stats: say what to show: coderouter stats --cost")
+def report(by: str, since: str | None, config: str | None, ledger: str | None, *, as_json: bool) -> None:
+    """Print what requests used and cost. Raises `Mistake`, and `ConfigError` where there is no ledger to read."""
     books = find_books(config, ledger, os.environ)
-    groups, total = sums_of(books.path, by, since=_since(since, books.zone), zone=books.zone)
+    with working("reading the ledger"):
+        groups, total = sums_of(books.path, by, since=_since(since, books.zone), zone=books.zone)
     if as_json:
         click.echo(_json(by, groups, total, books))
     else:
@@ -125,28 +106,15 @@ def _cells(sums: Sums) -> tuple[str, ...]:
     return (
         f"{sums.requests:,}",
         f"{sums.attempts:,}",
-        _tokens(sums.input_tokens),
-        _tokens(sums.cache_read_tokens),
-        _tokens(sums.cache_write_5m_tokens + sums.cache_write_1h_tokens),
-        _tokens(sums.output_tokens),
-        _usd(sums.cost_usd),
-        _usd(sums.savings_usd),
+        tokens(sums.input_tokens),
+        tokens(sums.cache_read_tokens),
+        tokens(sums.cache_write_5m_tokens + sums.cache_write_1h_tokens),
+        tokens(sums.output_tokens),
+        usd(sums.cost_usd),
+        usd(sums.savings_usd),
         _share(sums.unpriced, sums.attempts),
         _share(sums.estimated, sums.attempts),
     )
-
-
-def _tokens(count: int) -> str:
-    """Short above ten thousand, exact below."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if count >= 10 * size or (unit != "k" and count >= size):
-            return f"{count / size:.1f}{unit}"
-    return str(count)
-
-
-def _usd(amount: float) -> str:
-    """To the cent from a dollar on, finer below."""
-    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.4f}"
 
 
 def _share(part: int, whole: int) -> str:
