@@ -362,6 +362,9 @@ def test_a_streamed_completion_tells_usage_when_asked(asked: dict[str, Any], tol
 @PATHS
 def test_a_step_may_depend_on_the_request(path: str) -> None:
     with Upstream(Depends(lambda asked: str(len(asked["messages"])))) as upstream:
-        said = [post(upstream, path, messages=[{"role": "user", "content": "hi"}] * count).text for count in (1, 2)]
+        said = [
+            post(upstream, path, messages=[{"role": "user", "content": "hi"}] * count).text
+            for count in (1, 2)
+        ]
 
     assert [f'"{count}"' in text for count, text in zip((1, 2), said, strict=True)] == [True, True]

@@ -29,7 +29,8 @@ JSON = DELTA.replace(b"text_delta", b"input_json_delta").replace(b'"text"', b'"p
 CALL = NAMED_TOOL + JSON
 CLOSE = write(b'{"type":"content_block_stop","index":0}', "content_block_stop")
 LAST = write(
-    b'{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2}}', "message_delta"
+    b'{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2}}',
+    "message_delta",
 )
 STOP = write(b'{"type":"message_stop"}', "message_stop")
 ERROR = write(b'{"type":"error","error":{"type":"api_error","message":"x"}}', "error")
@@ -119,7 +120,9 @@ def test_correct_messages_streams(stream: bytes) -> None:
             "two calls have the id 'i'",
             id="same-id",
         ),
-        pytest.param(START + ERROR.replace(b'"x"', b"7"), "an error lacks its type or message", id="wordless"),
+        pytest.param(
+            START + ERROR.replace(b'"x"', b"7"), "an error lacks its type or message", id="wordless"
+        ),
         pytest.param(
             START + END.replace(b"event: message_stop", b"event: x"),
             "a frame is called 'x' and holds 'message_stop'",

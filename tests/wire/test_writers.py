@@ -21,9 +21,7 @@ IDS = st.uuids(version=4).map(str)
 
 EVENTS = st.one_of(
     st.just(StreamEvent("start", id="a", model="m")),
-    st.builds(
-        StreamEvent, st.just("block_start"), block=st.sampled_from(BLOCKS), id=IDS, name=st.just("f")
-    ),
+    st.builds(StreamEvent, st.just("block_start"), block=st.sampled_from(BLOCKS), id=IDS, name=st.just("f")),
     st.builds(StreamEvent, st.just("delta"), block=st.sampled_from(BLOCKS), text=st.text(max_size=3)),
     st.builds(
         StreamEvent,
@@ -99,7 +97,10 @@ def test_ids_have_the_form_of_the_dialect(dialect: Dialect) -> None:
     assert first.get("id", first.get("message", {}).get("id")) in ("chatcmpl-msg_7", "msg_chatcmpl-7")
 
 
-@pytest.mark.parametrize(("dialect", "identity"), [(Dialect.MESSAGES, "msg_7"), (Dialect.CHAT, "chatcmpl-7"), (Dialect.CHAT, "gen-7")])
+@pytest.mark.parametrize(
+    ("dialect", "identity"),
+    [(Dialect.MESSAGES, "msg_7"), (Dialect.CHAT, "chatcmpl-7"), (Dialect.CHAT, "gen-7")],
+)
 def test_an_id_that_has_the_form_is_kept(dialect: Dialect, identity: str) -> None:
     assert b'"id":"%b"' % identity.encode() in written(dialect, StreamEvent("start", id=identity))
 

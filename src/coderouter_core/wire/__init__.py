@@ -35,4 +35,15 @@ def client_side(dialect: Dialect, operation: Operation = Operation.GENERATE) -> 
     return RESPONSES if dialect is Dialect.RESPONSES else codec(dialect, operation)
 
 
-__all__ = ["BlockEditor", "Translated", "client_side", "codec", "is_ours", "simple_schema", "simple_tools", "too_long", "translate", "without_our_thinking"]
+__all__ = [
+    "BlockEditor",
+    "Translated",
+    "client_side",
+    "codec",
+    "is_ours",
+    "simple_schema",
+    "simple_tools",
+    "too_long",
+    "translate",
+    "without_our_thinking",
+]

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from coderouter_core.model import Dialect, Usage
-from coderouter_core.testing.streams.said import Dice, Said, Stream, ended, frames, said
+from coderouter_core.testing.streams.said import Dice, Said, Stream, ended, frames, place_of, said
 
 Event = dict[str, Any]
 
@@ -64,7 +64,9 @@ class Blocks:
         self._block(opened, [{"type": "text_delta", "text": piece} for piece in told])
 
     def _thinking(self) -> None:
-        deltas = [{"type": "thinking_delta", "thinking": piece} for piece in self._dice.pieces(self._words.thinking)]
+        deltas = [
+            {"type": "thinking_delta", "thinking": piece} for piece in self._dice.pieces(self._words.thinking)
+        ]
         if not self._dice.odd("unsigned", 4):
             deltas.append({"type": "signature_delta", "signature": "c2lnbmVk"})
         opened = {"type": "thinking"} if self._bare else {"type": "thinking", "thinking": "", "signature": ""}
@@ -80,7 +82,11 @@ class Blocks:
         if arguments and self._dice.odd("input-in-start", 8):
             self._block({**opened, "input": arguments}, [])
             return
-        text = json.dumps(arguments, ensure_ascii=self._dice.chance(2)) if arguments or self._dice.chance(2) else ""
+        text = (
+            json.dumps(arguments, ensure_ascii=self._dice.chance(2))
+            if arguments or self._dice.chance(2)
+            else ""
+        )
         told = self._dice.pieces(text)
         if self._dice.odd("empty-first-piece", 3):
             told.insert(0, "")
@@ -101,7 +107,10 @@ def _usage(dice: Dice) -> tuple[Event, Event, Usage]:
     if not dice.odd("usage-bare", 3):
         hour = min(hour, written)
         first |= {"cache_read_input_tokens": read, "cache_creation_input_tokens": written}
-        first["cache_creation"] = {"ephemeral_5m_input_tokens": written - hour, "ephemeral_1h_input_tokens": hour}
+        first["cache_creation"] = {
+            "ephemeral_5m_input_tokens": written - hour,
+            "ephemeral_1h_input_tokens": hour,
+        }
         meant = Usage(given, read, written - hour, hour, output, reported=True)
     last: Event = {"output_tokens": output}
     if dice.odd("usage-all-in-the-end", 4):
@@ -127,7 +136,11 @@ def generate(dice: Dice) -> Stream:
         final["usage"] = last if place == "usage-twice" else first | last
     events = [{"type": "message_start", "message": start}, *body]
     _sprinkle(dice, events)
-    mark = dice.one("stop", "no-message-stop", "no-message-delta") if meant is None else dice.one("stop", "no-message-stop")
+    mark = (
+        dice.one("stop", "no-message-stop", "no-message-delta")
+        if meant is None
+        else dice.one("stop", "no-message-stop")
+    )
     finish = len(events)
     if mark != "no-message-delta":
         events.append(final)
@@ -136,7 +149,7 @@ def generate(dice: Dice) -> Stream:
     names = "" if dice.odd("data-only", 8) else None
     pairs = [(event["type"] if names is None else names, event) for event in events]
     out = frames(dice, pairs)
-    data, end = ended(dice, out, _at(out, finish), _ERRORS)
+    data, end = ended(dice, out, range(place_of(out, finish)), _ERRORS)
     kept = words.ids if blocks.ids == "ids" else ()
     reason = words.reason
     if mark == "no-message-delta" and not words.calls:
@@ -150,12 +163,3 @@ def _sprinkle(dice: Dice, events: list[Event]) -> None:
     for quirk, event in (("pings", {"type": "ping"}), ("unknown-event", {"type": "brand_new", "x": 1})):
         if dice.odd(quirk, 4):
             events.insert(dice.random.randint(1, len(events)), event)
-
-
-def _at(out: list[bytes], event: int) -> int:
-    seen = -1
-    for at, frame in enumerate(out):
-        seen += not frame.removeprefix(b"\xef\xbb\xbf").startswith(b":")
-        if seen == event:
-            return at
-    return len(out)

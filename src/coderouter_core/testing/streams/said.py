@@ -32,7 +32,20 @@ WORDS = (
     "\x00",
     ".",
 )
-_VALUES: tuple[Any, ...] = ("Oslo", "", "a \"b\" \\ }{", "🎉 é", "\ud7ff\u2029", 0, -1.5, None, True, [], [1, {"a": "}"}], {})
+_VALUES: tuple[Any, ...] = (
+    "Oslo",
+    "",
+    'a "b" \\ }{',
+    "🎉 é",
+    "\ud7ff\u2029",
+    0,
+    -1.5,
+    None,
+    True,
+    [],
+    [1, {"a": "}"}],
+    {},
+)
 
 
 @frozen
@@ -101,7 +114,9 @@ class Dice:
         """`text` cut anywhere, between the two UTF-16 halves of a character, too."""
         units = text.encode("utf-16-le")
         most = len(units) // 2
-        cuts = sorted({self.random.randrange(most + 1) for _ in range(self.random.randrange(4))}) if most else []
+        cuts = (
+            sorted({self.random.randrange(most + 1) for _ in range(self.random.randrange(4))}) if most else []
+        )
         if not self.chance(4):
             # Most servers send whole characters.
             cuts = [at for at in cuts if units[2 * at - 1] & 0xFC != 0xD8 or not at]
@@ -124,7 +139,9 @@ def said(dice: Dice) -> Said:
     text = dice.text(5) if random.randrange(4) or not calls else ""
     thinking = dice.text(4) if dice.chance(3) else ""
     ids = tuple(f"call_{number}_{random.randrange(10**6)}" for number in range(len(calls)))
-    reason = "tool_use" if calls else random.choice(("end_turn", "end_turn", "end_turn", "max_tokens", "refusal"))
+    reason = (
+        "tool_use" if calls else random.choice(("end_turn", "end_turn", "end_turn", "max_tokens", "refusal"))
+    )
     return Said(thinking, text, calls, ids, reason)
 
 
@@ -173,14 +190,12 @@ def _lined(data: str) -> list[str]:
     return [data[:1], data[1:]] if data.startswith("{") else [data]
 
 
-def ended(
-    dice: Dice, out: list[bytes], last: int, errors: Sequence[bytes]
-) -> tuple[bytes, End]:
-    """The whole stream, or one that is cut or fails before frame `last`, in which it would have come to its end."""
+def ended(dice: Dice, out: list[bytes], where: range, errors: Sequence[bytes]) -> tuple[bytes, End]:
+    """The whole stream, or one that is cut or fails before one of the frames `where`, none of which is its end."""
     random = dice.random
-    if last <= 0 or not dice.chance(5):
+    if not where or not dice.chance(5):
         return b"".join(out), "whole"
-    at = random.randrange(last)
+    at = random.choice(where)
     kept = b"".join(out[:at])
     if dice.chance(2):
         return kept + random.choice(list(errors)) + b"".join(out[at : at + random.randrange(2)]), "error"
@@ -206,3 +221,13 @@ def interleaved(dice: Dice, queues: Sequence[list[Any]], *, mixed: bool) -> Iter
         if not rest[at]:
             del rest[at]
             begun -= 1
+
+
+def place_of(out: Sequence[bytes], event: int) -> int:
+    """The number of the frame that holds the event of number `event`: comments stand between."""
+    seen = -1
+    for at, frame in enumerate(out):
+        seen += not frame.removeprefix(b"\xef\xbb\xbf").startswith(b":")
+        if seen == event:
+            return at
+    return len(out)
