@@ -11,9 +11,11 @@ import re
 import shutil
 import ssl
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import nox
+import virtualenv
 
 nox.needs_version = ">=2025.5.1"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -31,9 +33,11 @@ PLUGINS = {path.parent.name: path.parent for path in sorted(Path("plugins").glob
 #: settings of somebody's own router.
 HIDDEN = ("PYTHONPATH", "ALLOW_PAID", *(name for name in os.environ if name.startswith("CODEROUTER_")))
 
-#: The newest release for Node 20.
-CLAUDE_CODE = "@anthropic-ai/claude-code@2.1.197"
-CODEX = "@openai/codex@0.169.0"
+#: Where the clients of e2e are kept between runs: some of them are large.
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "coderouter-e2e"
+LLM = "llm==0.36"
+#: Tests of e2e that need programs from the system's packages.
+OPERATORS = ("e2e/test_dashboard.py", "e2e/test_promtool.py")
 
 #: Tests that serve whole routers, with the adapters that `coderouter_core.testing` brings.
 NEED_NO_PLUGIN = (
@@ -141,6 +145,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def streams(session: nox.Session) -> None:
+    """Generated streams through every lane: for a minute, or ``--count N``, ``--seconds S``, ``--seed X``."""
+    install(session)
+    session.run("python", "-m", "coderouter_core.testing.streams", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Benchmarks: those named after ``--``, or all."""
     install(session, "bench")
@@ -150,28 +161,61 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def e2e(session: nox.Session) -> None:
-    """The vendors' own SDKs as clients, in their newest versions."""
+    """Clients that nobody here wrote: agents' command lines, and the vendors' SDKs in their newest versions. Needs Node 20 and npm."""
+    if shutil.which("npm") is None:
+        session.error("npm is not here, which brings the agents' command lines; it comes with Node.js 20")
     install(session, "test")
     session.install("-U", "anthropic", "openai")
-    session.run("pytest", "-q", *(session.posargs or map(str, Path("tests").rglob("test_sdks*.py"))))
+    places = {"E2E_CLIENTS": str(npm_clients(session)), "E2E_LLM": str(llm_client(session))}
+    sdks = map(str, Path("tests").rglob("test_sdks*.py"))
+    # As a module: tests of agents share one, which is found from here.
+    rest = [f"--ignore={path}" for path in OPERATORS]
+    session.run("python", "-m", "pytest", "-q", *(session.posargs or ["e2e", *rest, *sdks]), env=places)
 
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """The dashboard in Chromium, which ``CHROMIUM`` names; ``PICTURES`` is a folder to put pictures into."""
+    """What operators look with: Chromium at the dashboard, promtool at the metrics. ``PICTURES`` is a folder for pictures."""
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    for name, found in (("chromium", chromium), ("promtool", shutil.which("promtool"))):
+        if found is None:
+            session.error(f"{name} is not here; on Debian: apt-get install chromium prometheus")
     install(session, "test")
     session.install("playwright")
-    session.run("pytest", "-q", "e2e/test_dashboard.py", *session.posargs)
+    session.run("pytest", "-q", *(session.posargs or OPERATORS), env={"CHROMIUM": chromium})
 
 
-@nox.session
-def agents(session: nox.Session) -> None:
-    """Agents' own command lines as clients; needs npm."""
-    if shutil.which("npm") is None:
-        session.skip("npm is not here: no agent's command line was run")
-    install(session, "test")
-    target = Path(session.create_tmp()).absolute()
-    session.run("npm", "install", "--silent", "--prefix", str(target), CLAUDE_CODE, CODEX, external=True)
-    commands = target / "node_modules" / ".bin"
-    places = {name.upper(): str(commands / name) for name in ("claude", "codex")}
-    session.run("pytest", "-q", "e2e", *session.posargs, env=places)
+def npm_clients(session: nox.Session) -> Path:
+    """Where the clients of ``e2e/package.json`` are, installed outside of the repository when it has changed."""
+    place, pins = CACHE / "node", Path("e2e/package.json").read_text(encoding="utf-8")
+
+    def fill() -> None:
+        place.joinpath("package.json").write_text(pins, encoding="utf-8")
+        quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--loglevel", "error")
+        session.run("npm", "install", *quiet, "--prefix", str(place), external=True, silent=True)
+
+    return filled(place, pins, fill)
+
+
+def llm_client(session: nox.Session) -> Path:
+    """The command line of ``llm``, in an environment of its own outside of the repository."""
+    place = CACHE / "llm"
+
+    def fill() -> None:
+        virtualenv.cli_run([str(place)])
+        session.run(
+            str(place / "bin" / "python"), "-m", "pip", "install", "-q", LLM, external=True, silent=True
+        )
+
+    return filled(place, f"{LLM} {sys.version}", fill) / "bin" / "llm"
+
+
+def filled(place: Path, pins: str, fill: Callable[[], None]) -> Path:
+    """`place`, emptied and filled anew unless what it was filled with last were these `pins`."""
+    mark = place / "filled-with"
+    if not mark.exists() or mark.read_text(encoding="utf-8") != pins:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        fill()
+        mark.write_text(pins, encoding="utf-8")
+    return place

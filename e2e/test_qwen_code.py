@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.agents import CHAT, EDITED, NEW, OLD, WIRES, WRITTEN, calling, desk, routed, run
+from e2e.agents import CHAT, EDITED, NEW, OLD, WIRES, WRITTEN, calling, command, desk, routed, run, text_of
 from e2e.wiretap import Wiretap
 
 from coderouter_core.testing import CutAfter, ErrorAfter, ProviderError, Step, ToolCall
 
-QWEN = os.environ["QWEN"]
+QWEN = command("qwen")
 #: Nothing but the model is asked for anything.
 QUIET = {
     "privacy": {"usageStatisticsEnabled": False},
@@ -47,15 +46,15 @@ def test_it_creates_a_file_and_edits_it(tmp_path: Path, wire: Any, kind: str) ->
     router = routed(
         wire,
         kind,
-        calling(ToolCall("write_file", {"file_path": path, "content": WRITTEN}), text="Writing."),
-        calling(ToolCall("edit", {"file_path": path, "old_string": OLD, "new_string": NEW}), thinking="Hm."),
+        calling(ToolCall("write_file", {"file_path": path, "content": WRITTEN}), thinking="Hm."),
+        calling(ToolCall("edit", {"file_path": path, "old_string": OLD, "new_string": NEW})),
         "Done.",
     )
 
     with Wiretap(router) as tap:
         said = qwen(tap.url, work, "Write it, then change it.")
 
-    assert (said.split()[-1], (work / "new.txt").read_text(), tap.complaints) == ("Done.", EDITED, [])
+    assert (said, text_of(work / "new.txt"), tap.complaints) == ("Done.", EDITED, [])
 
 
 @WIRES
@@ -80,7 +79,7 @@ def test_a_call_that_the_model_wrote_as_text_is_made(tmp_path: Path) -> None:
     with Wiretap(router) as tap:
         said = qwen(tap.url, work)
 
-    assert (said, (work / "new.txt").read_text(), tap.complaints) == ("Done.", "x", [])
+    assert (said, text_of(work / "new.txt"), tap.complaints) == ("Done.", "x", [])
 
 
 @pytest.mark.parametrize(
@@ -94,10 +93,15 @@ def test_it_never_notices_a_fallback(tmp_path: Path, failure: Step) -> None:
 
 
 @pytest.mark.parametrize(
-    "failure", [CutAfter(6), CutAfter(6, rst=True), ErrorAfter(6)], ids=["cut", "reset", "error"]
+    ("failure", "words"),
+    [
+        pytest.param(CutAfter(6), "ended its answer before it was complete", id="cut"),
+        pytest.param(CutAfter(6, rst=True), "reset the connection in the middle of its answer", id="reset"),
+        pytest.param(ErrorAfter(6), "overloaded", id="error"),
+    ],
 )
-def test_it_tells_of_a_stream_that_breaks(tmp_path: Path, failure: Step) -> None:
+def test_it_tells_of_a_stream_that_breaks(tmp_path: Path, failure: Step, words: str) -> None:
     with Wiretap(routed(*CHAT, [failure, "Recovered."])) as tap:
         said = qwen(tap.url, desk(tmp_path))
 
-    assert (said, tap.complaints) == ("?", [])
+    assert (said.startswith("[API Error: "), words in said, tap.complaints) == (True, True, [])

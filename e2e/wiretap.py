@@ -10,9 +10,9 @@ from typing import Self
 import h11
 from attrs import define, field, frozen
 
-from coderouter_core.testing import ServedRouter
+from coderouter_core.testing import ServedRouter, Upstream
+from coderouter_core.testing.checked import PATHS
 from coderouter_core.testing.loop import LoopThread
-from coderouter_core.testing.served import PATHS
 from coderouter_core.wire.grammar import problems
 
 DIALECTS = {path: dialect for dialect, path in PATHS.items()}
@@ -84,7 +84,8 @@ def _rest(connection: h11.Connection) -> bytes | None:
 class Wiretap:
     """Stands before a router, at `url`, and keeps what goes by. Use it in a ``with`` statement."""
 
-    def __init__(self, router: ServedRouter) -> None:
+    def __init__(self, router: ServedRouter | Upstream) -> None:
+        self._router = router
         self._port = int(router.url.rpartition(":")[2])
         self._lines: list[Line] = []
 

@@ -33,6 +33,7 @@ PNG = base64.b64encode(
         "0000000d49444154789c6360000002000001e221bc330000000049454e44ae426082"
     )
 ).decode()
+THINKING = {"type": "enabled", "budget_tokens": 1024}
 HI: list[Any] = [{"role": "user", "content": "hi"}]
 
 
@@ -134,6 +135,30 @@ def test_anthropic_images_reach_the_upstream(wire: Any) -> None:
 
 @every_wire
 @both_ways
+def test_anthropic_thinking(wire: Any, stream: bool) -> None:
+    router = make_router(Script(only=wire(Reply("Yes.", thinking="Hm 🎉.", calls=[WEATHER], chunk=3))))
+
+    message = ask_anthropic(router, stream=stream, tools=[TOOL], thinking=THINKING)
+
+    kinds = [block.type for block in message.content]
+    assert (message.content[0].thinking, kinds) == ("Hm 🎉.", ["thinking", "text", "tool_use"])  # type: ignore[union-attr]
+
+
+@every_wire
+def test_anthropic_images_of_tools_reach_the_upstream(wire: Any) -> None:
+    router = make_router(Script(only=wire("fine")))
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
+    call = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "a"}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [image]}
+    turns = [*HI, {"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
+
+    ask_anthropic(router, stream=False, messages=turns, tools=[TOOL])
+
+    assert PNG in router.upstreams["only"].calls[0].raw.decode()
+
+
+@every_wire
+@both_ways
 def test_openai_text(wire: Any, stream: bool) -> None:
     router = make_router(Script(only=wire(Reply("Grüße 🎉", usage=(101, 57)))))
 
@@ -154,6 +179,35 @@ def test_openai_parallel_tool_calls(wire: Any, stream: bool) -> None:
         [WEATHER.arguments, OTHER.arguments],
         "tool_calls",
     )
+
+
+@every_wire
+@both_ways
+def test_openai_reasoning(wire: Any, stream: bool) -> None:
+    router = make_router(Script(only=wire(Reply("Yes.", thinking="Hm 🎉.", chunk=3))))
+
+    message = ask_openai(router, stream=stream).choices[0].message
+
+    assert (message.reasoning_content, message.content) == ("Hm 🎉.", "Yes.")
+
+
+@every_wire
+@both_ways
+def test_responses_take_images_and_call_tools(wire: Any, stream: bool) -> None:
+    router = make_router(Script(only=wire(Reply("Looking.", calls=[WEATHER, OTHER], chunk=3))))
+    part = {"type": "input_image", "image_url": f"data:image/png;base64,{PNG}", "detail": "auto"}
+    tool = {"type": "function", "name": "weather", "parameters": SCHEMA, "strict": False}
+    asked: dict[str, Any] = {"model": "m", "input": [{"role": "user", "content": [part]}], "tools": [tool]}
+
+    if stream:
+        with oai(router).responses.stream(**asked) as events:
+            response = events.get_final_response()
+    else:
+        response = oai(router).responses.create(**asked)
+
+    called = [json.loads(item.arguments) for item in response.output if item.type == "function_call"]
+    seen = PNG in router.upstreams["only"].calls[0].raw.decode()
+    assert (called, seen) == ([WEATHER.arguments, OTHER.arguments], True)
 
 
 @every_wire

@@ -11,7 +11,7 @@ import openai
 import orjson
 import pytest
 
-from coderouter_core.api import Drop, Provider, StreamEvent, hookimpl
+from coderouter_core.api import Drop, Provider, hookimpl
 from coderouter_core.testing import ProviderError, Reply, Script, ServedRouter, ToolCall, make_router
 
 EPHEMERAL = {"cache_control": {"type": "ephemeral"}}
@@ -383,33 +383,6 @@ def test_several_answers_of_a_messages_provider_are_refused_by_name() -> None:
         client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}], n=2)
 
     assert router.upstreams["only"].calls == []
-
-
-class Shouting:
-    """A stream filter for everybody."""
-
-    stage = 0
-
-    @hookimpl
-    def stream_filter(self) -> Shouting:
-        return self
-
-    def feed(self, event: StreamEvent) -> Iterable[StreamEvent]:
-        return [event]
-
-    def flush(self) -> Iterable[StreamEvent]:
-        return ()
-
-
-def test_several_answers_that_would_be_filtered_are_refused_by_name() -> None:
-    router = make_router(Shouting(), Script(only=Script.chat("fine")))
-
-    asked = router.ask(dialect="chat", n=2)
-
-    assert (asked.status, "n: must be 1 for a provider whose answers are filtered" in str(asked.error)) == (
-        400,
-        True,
-    )
 
 
 def test_another_provider_of_the_chain_can_give_several_answers() -> None:

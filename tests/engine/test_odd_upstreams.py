@@ -21,6 +21,7 @@ from coderouter_core.testing import (
     Step,
     make_router,
 )
+from coderouter_core.testing.checked import UNCHECKED
 
 JSON = {"content-type": "application/json"}
 SSE = {"content-type": "text/event-stream"}
@@ -121,6 +122,7 @@ def test_half_a_character_in_a_frame_is_passed_on() -> None:
     raw = router.client.post(
         "/v1/chat/completions",
         json={"model": "m", "stream": True, "messages": [{"role": "user", "content": "x"}]},
+        extensions={UNCHECKED: True},
     ).content
 
     assert (b'"\\ud83d"' in raw, b'"\\ude00"' in raw, b"error" in raw) == (True, True, False)

@@ -105,7 +105,8 @@ def test_an_answer_without_usage_costs_by_its_size(upstream: str, stream: bool, 
     calls = (ToolCall("look", {"place": "here, there and everywhere"}),)
     reply = Reply(TEXT, thinking="hm" * 50, calls=calls, quirks={Quirk.NO_USAGE})
     with router_of(upstream, reply) as router:
-        router.ask(dialect=client, stream=stream)
+        # Relayed, the upstream's stream lacks what a client would look for.
+        router.ask(dialect=client, stream=stream, checked=upstream != client)
         (row,) = router.core.ledger.attempts()
 
     said = TEXT + "hm" * 50 + '{"place":"here, there and everywhere"}'

@@ -107,3 +107,20 @@ def test_a_ping_is_one_frame_that_says_nothing(dialect: Dialect) -> None:
     [event] = codec(dialect).reader().read(codec(dialect).ping)
 
     assert event.kind == "ping"
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        pytest.param(Fault(502, "api_error", "cut off"), "cut off; try again later", id="upstream-broke"),
+        pytest.param(
+            Fault(504, "timeout_error", "silent"), "silent; try again later", id="upstream-fell-silent"
+        ),
+        pytest.param(LOOP, "stopped", id="clients-own"),
+        pytest.param(Fault(529, "overloaded_error", "overloaded"), "overloaded", id="kind-says-it"),
+    ],
+)
+def test_a_broken_stream_tells_anthropic_clients_whether_to_try_again(fault: Fault, words: str) -> None:
+    ((_, data),) = frames(Dialect.MESSAGES, fault)
+
+    assert orjson.loads(data)["error"]["message"] == words

@@ -287,7 +287,6 @@ class OutputFiltersPlugin:
     @hookimpl
     def stream_filter(self, provider: Provider, request: Request) -> StreamFilter | None:
         names = provider.option(OutputFilters).names(provider.kind)
-        # Events hold one choice: an answer of several is passed on as it is.
-        if not names or request.operation is not Operation.GENERATE or request.body.get("n") not in (None, 1):
+        if not names or request.operation is not Operation.GENERATE:
             return None
         return OutputFilter(provider, names, streaming=request.stream, router=self._router)

@@ -33,6 +33,8 @@ from coderouter_core.model import (
     size_of,
 )
 from coderouter_core.wire import client_side, codec
+from coderouter_core.wire.chat.several import as_stream, filtered, several, size_of_answer
+from coderouter_core.wire.choices import ChoicesLane
 from coderouter_core.wire.codec import ClientSide, Codec, Lane, Writer
 from coderouter_core.wire.lanes import Stage, TranslatingLane, through, unchanged
 from coderouter_core.wire.lenient import loads
@@ -64,7 +66,7 @@ class Try:
         call: Call,
         adapter: Adapter,
         client: Client,
-        filters: Sequence[StreamFilter],
+        filters: Callable[[], Sequence[StreamFilter]],
         *,
         accept_empty: bool,
         on_content: Callable[[Try], None],
@@ -79,7 +81,8 @@ class Try:
         self._call = call
         self._adapter = adapter
         self._client = client
-        self._filters = filters
+        self._make_filters = filters
+        self._filters = filters()
         self._accept_empty = accept_empty
         self._on_content = on_content
         self._began = time.perf_counter()
@@ -92,6 +95,7 @@ class Try:
         self._created = int(record.started_at)
         self._clients: ClientSide = client_side(request.dialect, request.operation)
         self._upstreams: Codec = codec(outgoing.dialect, request.operation)
+        self._several = several(request) and self._clients is self._upstreams
         # A Messages client is told why an answer was cut short; a Messages upstream has told it already.
         read = request.dialect is Dialect.MESSAGES is not outgoing.dialect
         self._window = Window(window, request.body.get("max_tokens")) if window is not None and read else None
@@ -210,6 +214,8 @@ class Try:
         if not isinstance(decoded, dict):
             fault = self._upstreams.fault(502, answer.headers, body)
             raise UpstreamError("garbage", evolve(fault, code="garbage"), status=self._status)
+        if self._several:
+            return self._whole_choices(decoded, body)
         said = self._upstreams.events(decoded)
         self._size, self._ended = sum(size_of(event.text) for event in said if event.text), True
         events = self._filtered(said)
@@ -222,6 +228,24 @@ class Try:
         if events is not said or self._clients is not self._upstreams:
             body = self._fold(events)
         return lambda: self._client.whole(200, {}, body)
+
+    def _whole_choices(self, decoded: dict[str, Any], body: bytes) -> Callable[[], Awaitable[None]]:
+        """A whole answer of several choices, each through filters of its own."""
+        for event in self._upstreams.events(decoded):
+            if event.kind == "error" and event.fault is not None:
+                raise self._said(event.fault)
+            self._usage = self._usage.merge(event.usage)
+        self._size, self._ended = size_of_answer(decoded), True
+        passed = filtered(decoded, self._make_filters)
+        if not (holds_content(passed) or self._accept_empty):
+            raise UpstreamError("empty", EMPTY, status=self._status)
+        self._commit()
+        if self._request.stream:
+            lane = self._upstreams.relay(hide_usage=self._hides_usage())
+            frames = lane.feed(as_stream(passed))
+            return lambda: self._client.end(frames)
+        whole = body if passed is decoded else orjson.dumps(passed)
+        return lambda: self._client.whole(200, {}, whole)
 
     async def _collect(self, answer: Answer) -> Callable[[], Awaitable[None]]:
         """A stream from an upstream that streams although nobody asked, folded into a whole answer."""
@@ -258,6 +282,10 @@ class Try:
         return isinstance(asked, dict) and asked.get("type") in ("enabled", "adaptive")
 
     def _lane(self) -> Lane:
+        if self._several and self._filters:
+            # Each choice has filters of its own.
+            wanted = not self._hides_usage()
+            return ChoicesLane(self._make_filters, include_usage=wanted, created=self._created)
         if self._clients is self._upstreams and not self._filters:
             return self._upstreams.relay(hide_usage=self._outgoing.hide_usage)
         return TranslatingLane(self._upstreams.reader(), self._writer(), self._filters)

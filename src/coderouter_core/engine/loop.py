@@ -133,7 +133,11 @@ class Engine:
                 try:
                     dropped = self._outgoing(provider, request, profile, grant, report).dropped
                 except UpstreamError as error:
-                    self.review.reject(Said(CORE, Rejection(provider, brief(error, self.settings.log_upstream_errors))), profile, report)
+                    self.review.reject(
+                        Said(CORE, Rejection(provider, brief(error, self.settings.log_upstream_errors))),
+                        profile,
+                        report,
+                    )
                     continue
                 report.planned.append(Planned(provider, dropped, grant.reservations))
         if not report.planned:
@@ -186,7 +190,7 @@ class Engine:
             call,
             adapter,
             client,
-            self._filters(provider, request, out),
+            lambda: self._filters(provider, request, out),
             accept_empty=profile.on_empty_answer == "accept",
             on_content=lambda begun: self._content(begun, report),
             window=self.chains.gates.window(provider),
@@ -217,13 +221,10 @@ class Engine:
             del failure
 
     def _filters(self, provider: Provider, request: Request, out: Outgoing) -> list[StreamFilter]:
+        """A set of filters for one answer, or for one of its choices."""
         if request.operation is not Operation.GENERATE:
             return []
         found = self.hooks.stream_filters(provider, request)
-        if found and request.dialect is Dialect.CHAT and (request.body.get("n") or 1) > 1:
-            # A filter follows one answer; of several it would mix the words.
-            message = "n: must be 1 for a provider whose answers are filtered"
-            raise UpstreamError("garbage", Fault(400, "invalid_request_error", message))
         own: list[StreamFilter] = [Renaming(out.names)] if out.names else []
         if hides_reasoning(self.chains.gates.can(provider), request, out.dialect):
             told = ((field, REASON) for field in FIELDS)

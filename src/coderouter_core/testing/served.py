@@ -15,16 +15,11 @@ from coderouter_core.events import Event
 from coderouter_core.model import Attempt, Dialect
 from coderouter_core.router import CodeRouter
 from coderouter_core.testing.asked import Asked, read_stream, read_text
+from coderouter_core.testing.checked import PATHS, UNCHECKED, CheckedTransport
 from coderouter_core.testing.loop import PATIENCE_S, LoopThread, fast_loop
 from coderouter_core.testing.recorder import Recorder
 from coderouter_core.testing.upstream import Upstream
 from coderouter_core.web.serve import listen, serve
-
-PATHS = {
-    Dialect.MESSAGES: "/v1/messages",
-    Dialect.CHAT: "/v1/chat/completions",
-    Dialect.RESPONSES: "/v1/responses",
-}
 
 
 class Server:
@@ -80,7 +75,9 @@ class ServedRouter:
         server = Server(core)
         stack.callback(server.close)
         self.url = f"http://127.0.0.1:{server.port}"
-        self.client = stack.enter_context(httpx.Client(base_url=self.url, timeout=PATIENCE_S, verify=False))  # noqa: S501
+        transport = CheckedTransport(httpx.HTTPTransport(verify=False))
+        client = httpx.Client(base_url=self.url, timeout=PATIENCE_S, transport=transport)
+        self.client = stack.enter_context(client)
         self.close = weakref.finalize(self, stack.close)
 
     def __enter__(self) -> Self:
@@ -117,15 +114,20 @@ class ServedRouter:
         stream: bool = False,
         dialect: str = Dialect.MESSAGES,
         headers: Mapping[str, str] | None = None,
+        checked: bool = True,
         **body: Any,
     ) -> Asked:
         """Ask as a client does, and wait until the request has ended on both sides.
 
-        `said` is the user's text, or the whole list of messages; `body` adds fields or replaces them.
+        `said` is the user's text, or the whole list of messages; `body` adds fields or replaces them. A stream that a
+        client could stumble over is an AssertionError, unless it is not to be `checked`: what a provider of the
+        client's dialect sends is passed on as it is, right or wrong.
         """
         spoken = Dialect(dialect)
         asked = {**question(said, spoken, stream), **body}
-        response = self.client.post(PATHS[spoken], json=asked, headers=headers)
+        response = self.client.post(
+            PATHS[spoken], json=asked, headers=headers, extensions={UNCHECKED: not checked}
+        )
         identity = response.headers.get("x-request-id")
         if not self._recorder.wait_finished(identity):
             raise AssertionError(f"request {identity} was answered, and did not end in the router")

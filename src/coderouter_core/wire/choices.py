@@ -116,7 +116,8 @@ class ChoicesLane(FrameLane):
         return b""
 
     def _late(self) -> bytes:
-        return self._all([lane.close() for lane in self._lanes.values()])
+        out = self._all([lane.close() for lane in self._lanes.values()])
+        return out if self.fault is None else b""
 
     def _due(self) -> bytes:
         if not (self._include_usage and self.usage.reported):

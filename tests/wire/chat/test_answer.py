@@ -91,6 +91,16 @@ def test_the_stop_reason_of_an_answer_with_a_call(finish: str | None, reason: st
     assert events[-1].reason == reason
 
 
+def test_an_answer_whose_call_is_broken_is_whole_all_the_same() -> None:
+    events = CHAT.events(completion("tool_calls", tool_calls=[call('{"a'), {**call("{}"), "id": "d"}]))
+
+    assert [event.kind for event in events if event.kind not in ("delta", "usage")] == [
+        "start",
+        *("block_start", "block_stop") * 2,
+        "stop",
+    ]
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [

@@ -122,12 +122,84 @@ def calls(*entries: Entry) -> list[tuple[str, str, str]]:
             id="named-late",
         ),
         pytest.param(
+            [
+                entry("{}", index=0, identity="i"),
+                entry("{}", index=1, identity="j"),
+                entry("", index=0, name="f"),
+                entry("", index=1, name="g"),
+            ],
+            [("i", "f", "{}"), ("j", "g", "{}")],
+            id="all-named-at-the-end",
+        ),
+        pytest.param(
+            [
+                entry('{"a":1}', index=0, identity="i", name="f"),
+                entry("", index=0),
+                entry('{"a":1}', index=0, identity="i", name="f"),
+            ],
+            [("i", "f", '{"a":1}')],
+            id="once-more-after-an-empty-piece",
+        ),
+        pytest.param(
+            [
+                entry("{", index=0),
+                entry("{", index=1),
+                entry("}", index=0, name="f"),
+                entry("}", index=1, name="g"),
+            ],
+            [("made_1", "f", "{}"), ("made_2", "g", "{}")],
+            id="numbers-alone",
+        ),
+        pytest.param(
             [{"index": 0, "id": "i", "name": "f", "arguments": "{}"}], [("i", "f", "{}")], id="flat"
         ),
     ],
 )
 def test_calls_are_told_apart(entries: list[Entry], expected: list[tuple[str, str, str]]) -> None:
     assert calls(*entries) == expected
+
+
+def test_a_call_that_looked_whole_too_early_is_whole_in_the_end() -> None:
+    these = blocks()
+    events = these.call(entry('{"a":{}', name="f"), FRAME)
+    events += these.text("text", "so", FRAME)
+    for piece in ("}", "{}"):
+        events += these.call(entry(piece), FRAME)
+    events += these.end(FRAME)
+
+    assert [event.text for event in events if event.block == "tool_call" and event.text] == [
+        '{"a":{}',
+        "}",
+        "{}",
+    ]
+    assert [event.name for event in events if event.kind == "block_start"] == ["f", "", "f"]
+
+
+def test_what_comes_after_the_end_of_a_call_does_not_pass() -> None:
+    these = blocks()
+    these.call(entry("{}", index=0, identity="i", name="f"), FRAME)
+    these.call(entry("{", index=1, identity="j", name="g"), FRAME)
+
+    assert (these.call(entry("", index=0), FRAME), these.holding) == ([], True)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "cut"),
+    [
+        (['{"a"', ":1"], True),
+        (['{"a"', ":1}"], False),
+        (['{"}'], True),
+        (['{"\\', '"}'], True),
+        ([""], False),
+    ],
+    ids=["half", "whole", "in-a-string", "in-an-escape", "nothing"],
+)
+def test_half_a_call_is_known(pieces: list[str], cut: bool) -> None:
+    these = blocks()
+    for piece in pieces:
+        these.call(entry(piece, index=0, identity="i", name="f"), FRAME)
+
+    assert these.cut() is cut
 
 
 def test_a_call_is_passed_on_while_it_comes() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from coderouter_core.api import ConfigError
 from coderouter_core.testing import (
     Asked,
+    Raw,
     Reply,
     Script,
     ServedRouter,
@@ -235,10 +237,22 @@ def test_a_whole_answer_that_filters_leave_alone_is_relayed_as_it_came() -> None
     assert asked.body["choices"] == bare.body["choices"]
 
 
-def test_several_choices_are_not_mixed() -> None:
-    served = filtering("<think>secret</think>The answer", output_filters=BOTH)
+@pytest.mark.parametrize("stream", [False, True])
+def test_each_of_several_choices_is_filtered_on_its_own(stream: bool) -> None:
+    said = ["<think>secret</think>The answer", "secret</think>is no secret"]
+    choices = [
+        {"index": at, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        for at, text in enumerate(said)
+    ]
+    body = json.dumps({"id": "chatcmpl-1", "object": "chat.completion", "choices": choices}).encode()
+    served = filtering(Raw(200, {"content-type": "application/json"}, body), output_filters=BOTH)
+    asked = served.ask(dialect="chat", n=2, stream=stream)
 
-    assert served.ask(dialect="chat", n=2).text == "<think>secret</think>The answer"
+    heard = ["", ""]
+    for event in asked.body if stream else [asked.body]:
+        for choice in event["choices"]:
+            heard[choice["index"]] += choice.get("message", choice.get("delta")).get("content") or ""
+    assert heard == ["The answer", "secret</think>is no secret"]
 
 
 @settings(deadline=None)

@@ -70,9 +70,6 @@ class ToolRepairPlugin:
             or request.operation is not Operation.GENERATE
         ):
             return None
-        # Events hold one choice: an answer of several is passed on as it is.
-        if request.body.get("n") not in (None, 1):
-            return None
         tools = Tools.of(request)
         if tools is None:
             return None

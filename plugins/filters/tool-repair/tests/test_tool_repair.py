@@ -12,6 +12,7 @@ from coderouter_filter_tool_repair import ToolRepairKeys, ToolRepairPlugin
 from coderouter_core.testing import (
     Asked,
     ErrorAfter,
+    Raw,
     Reply,
     Script,
     ServedRouter,
@@ -218,8 +219,15 @@ def test_beside_native_calls_text_is_left_alone(dialect: str, spoken: Any, strea
 
 
 @STREAMED
-def test_several_choices_are_not_mixed(stream: bool) -> None:
-    assert ask(CALL, "chat", stream=stream, n=2).text == CALL
+def test_each_of_several_choices_is_repaired_on_its_own(stream: bool) -> None:
+    choices = [
+        {"index": at, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        for at, text in enumerate([CALL[:20], CALL])
+    ]
+    body = json.dumps({"id": "chatcmpl-1", "object": "chat.completion", "choices": choices}).encode()
+    asked = ask(Raw(200, {"content-type": "application/json"}, body), "chat", stream=stream, n=2)
+
+    assert (asked.text, calls(asked)) == (CALL[:20], [("get_weather", {"city": "Oslo"})])
 
 
 @STREAMED

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from typing import Any
 
-from coderouter_core.model import Dialect, Usage
-from coderouter_core.testing.streams.said import Dice, Said, Stream, ended, frames, interleaved, said
+from attrs import evolve
 
-Chunk = dict[str, Any]
-Move = tuple[str, int, str]
+from coderouter_core.model import Dialect, Usage
+from coderouter_core.testing.streams.calls import Calls, Chunk, Move
+from coderouter_core.testing.streams.said import (
+    Dice,
+    Said,
+    Stream,
+    ended,
+    frames,
+    interleaved,
+    place_of,
+    said,
+)
 
 _FINISHES = {
     "end_turn": "stop",
@@ -26,89 +33,6 @@ _ERRORS = (
     b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"error"}]}\n\n',
     b"data: {not json\n\n",
 )
-
-
-class Calls:
-    """How a server writes the calls of one choice: entries of ``tool_calls``."""
-
-    def __init__(self, dice: Dice, words: Said) -> None:
-        self.dice = dice
-        self.words = words
-        self.index = dice.one("index", "index-zero", "no-index")
-        self.ids = dice.one("ids", "no-ids", "repeated-ids", "fresh-ids")
-        self.form = dice.one("pieces", "whole", "object")
-        numbered = self.index == "index"
-        self.late_name = numbered and self.form == "pieces" and dice.odd("late-name")
-        self.empty_first = dice.odd("empty-first-piece", 3)
-        self.after_finish = numbered and not self.late_name and dice.odd("after-finish", 8)
-        self.again = numbered and self.ids in ("ids", "repeated-ids") and dice.odd("again", 8)
-        #: Pieces of several calls can be told apart.
-        self.mixable = numbered or (self.index == "no-index" and self.ids == "repeated-ids")
-        self._seen: set[int] = set()
-        self._named: set[int] = set()
-
-    @property
-    def kept_ids(self) -> tuple[str, ...]:
-        """The ids that must arrive."""
-        return self.words.ids if self.ids in ("ids", "repeated-ids") else ()
-
-    def moves(self, number: int) -> list[Move]:
-        """The pieces of one call's arguments."""
-        _, arguments = self.words.calls[number]
-        text = json.dumps(arguments, ensure_ascii=self.dice.chance(2))
-        if not arguments and self.index == "index" and self.dice.chance(2):
-            text = ""
-        if self.form == "object" or (self.form == "whole" and not self.after_finish):
-            return [("call", number, text)]
-        told = self.dice.pieces(text)
-        # Whether a piece that has no text opens the call, or its first piece does.
-        return [("call", number, piece) for piece in (["", *told] if self._opens(told) else told)]
-
-    def _opens(self, told: list[str]) -> bool:
-        return (self.empty_first and not self.late_name) or self.after_finish or not told
-
-    def entry(self, number: int, piece: str) -> Chunk:
-        """One piece as an entry of ``tool_calls``."""
-        first = number not in self._seen
-        self._seen.add(number)
-        entry: Chunk = {}
-        if self.index != "no-index":
-            entry["index"] = number if self.index == "index" else 0
-        if self.ids == "fresh-ids":
-            entry["id"] = f"fresh_{self.dice.random.randrange(10**9)}"
-        elif self.ids == "repeated-ids" or (self.ids == "ids" and first):
-            entry["id"] = self.words.ids[number]
-        function: Chunk = {"arguments": self._arguments(piece)}
-        names = number not in self._named and not (self.late_name and first)
-        if names or (self.ids == "repeated-ids" and not self.late_name):
-            self._named.add(number)
-            function["name"] = self.words.calls[number][0]
-        if first:
-            entry["type"] = "function"
-        return {**entry, "function": function}
-
-    def _arguments(self, piece: str) -> Any:
-        return json.loads(piece) if self.form == "object" and piece else piece
-
-    def names_due(self) -> Iterator[Chunk]:
-        """Entries for calls whose name has still not come."""
-        for number in sorted(self._seen - self._named):
-            yield self.entry(number, "")
-
-    def repeated(self) -> list[Chunk]:
-        """All calls once more, whole, as some servers send them in their last item."""
-        return [
-            {
-                "index": number,
-                "id": self.words.ids[number],
-                "type": "function",
-                "function": {"name": name, "arguments": "".join(self._sent[number])},
-            }
-            for number, (name, _) in enumerate(self.words.calls)
-        ]
-
-    def sends(self, moves: dict[int, list[Move]]) -> None:
-        self._sent = {number: [move[2] for move in each] for number, each in moves.items()}
 
 
 class Choice:
@@ -195,110 +119,111 @@ def _usage(dice: Dice) -> tuple[Chunk, Usage]:
     return raw, Usage(prompt, output=output, reported=True)
 
 
+_PLACES = (
+    "usage-last",
+    "usage-on-finish",
+    "usage-running",
+    "no-usage",
+    "usage-before-finish",
+    "usage-after-with-choice",
+)
+
+
+class Answer:
+    """The chunks of an answer, and what stands around them."""
+
+    def __init__(self, dice: Dice, choices: int) -> None:
+        self._dice = dice
+        self._speakers = [Choice(dice, said(dice)) for _ in range(choices)]
+        self._numbered = choices > 1 or not dice.odd("unnumbered-choice", 8)
+        self._usage, self._meant = _usage(dice)
+        self._place = dice.one(*_PLACES)
+        self._head: Chunk = {
+            "id": dice.one("chatcmpl-7", "gen-7", "x"),
+            "object": "chat.completion.chunk",
+            "created": 7,
+            "model": "m",
+        }
+
+    def stream(self) -> Stream:
+        dice = self._dice
+        body = self._surrounded(self._body())
+        mark = dice.one("done", "no-done", *(["no-finish"] if len(self._speakers) == 1 else []))
+        finish = _finish(body)
+        if mark == "no-finish":
+            finish = len(body)
+            for choice in [choice for each in body for choice in each["choices"]]:
+                choice["finish_reason"] = None
+        events: list[tuple[str, Any]] = [("", each) for each in body]
+        if mark != "no-done":
+            events.append(("", "[DONE]"))
+        out = frames(dice, events)
+        begun = place_of(out, _last_begin(body)) + 1 if len(self._speakers) > 1 else 0
+        data, end = ended(dice, out, range(begun, place_of(out, finish)), _ERRORS)
+        words = tuple(self._words(speaker, mark) for speaker in self._speakers)
+        meant = None if self._place == "no-usage" else self._meant
+        return Stream(Dialect.CHAT, data, words, meant, end, tuple(dice.quirks))
+
+    def _body(self) -> list[Chunk]:
+        """The chunks of all choices, those of each in their order."""
+        running = {"completion_tokens": 0, "total_tokens": self._usage["prompt_tokens"]}
+        before: Chunk = {"usage": {**self._usage, **running}} if self._place == "usage-running" else {}
+        if not before and self._dice.odd("usage-null"):
+            before = {"usage": None}
+        last = {"usage": self._usage} if self._place in ("usage-on-finish", "usage-running") else before
+        queues = [self._queue(at, before, last) for at in range(len(self._speakers))]
+        return [chunk for chunk, _ in interleaved(self._dice, queues, mixed=len(queues) > 1)]
+
+    def _queue(self, at: int, before: Chunk, last: Chunk) -> list[tuple[Chunk, str]]:
+        """The chunks of one choice, as `interleaved` takes them: with a text that is not cut."""
+        deltas, behind = self._speakers[at].deltas()
+        finish = self._speakers[at].finish()
+        chunks = [self._chunk(at, delta, **before) for delta in deltas]
+        if chunks and self._dice.odd("finish-on-last-delta", 4):
+            chunks[-1]["choices"][0]["finish_reason"] = finish
+            chunks[-1].update(last)
+        else:
+            chunks.append(self._chunk(at, {"content": ""} if self._dice.chance(3) else {}, finish, **last))
+        return [(chunk, "") for chunk in (*chunks, *(self._chunk(at, delta) for delta in behind))]
+
+    def _chunk(self, at: int, delta: Chunk, finish: str | None = None, **more: Any) -> Chunk:
+        place = {"index": at} if self._numbered else {}
+        return {**self._head, "choices": [{**place, "delta": delta, "finish_reason": finish}], **more}
+
+    def _surrounded(self, body: list[Chunk]) -> list[Chunk]:
+        """`body` with chunks that hold nothing, and with the usage where it comes by itself."""
+        own: Chunk = {**self._head, "choices": [], "usage": self._usage}
+        if self._dice.odd("azure", 8):
+            body.insert(0, {**self._head, "choices": [], "prompt_filter_results": []})
+        if len(self._speakers) == 1 and self._dice.odd("role-twice", 8):
+            body.insert(1, self._chunk(0, {"role": "assistant"}))
+        if self._place == "usage-before-finish":
+            body.insert(_finish(body), own)
+        elif self._place == "usage-last":
+            body.append(own)
+        elif self._place == "usage-after-with-choice":
+            body.append({**self._chunk(0, {"content": ""}), "usage": self._usage})
+        return body
+
+    def _words(self, speaker: Choice, mark: str) -> Said:
+        words = evolve(speaker.words, ids=speaker.calls.kept_ids)
+        return evolve(words, reason="end_turn") if mark == "no-finish" and not words.calls else words
+
+
+def _finish(body: list[Chunk]) -> int:
+    """The number of the chunk in which the last choice ends."""
+    return max(at for at, each in enumerate(body) if any(one["finish_reason"] for one in each["choices"]))
+
+
+def _last_begin(body: list[Chunk]) -> int:
+    """The number of the chunk in which the last choice begins."""
+    first: dict[int, int] = {}
+    for at, each in enumerate(body):
+        for choice in each["choices"]:
+            first.setdefault(choice.get("index", 0), at)
+    return max(first.values())
+
+
 def generate(dice: Dice, choices: int = 1) -> Stream:
     """A stream; of several `choices` where more than one is asked for."""
-    speakers = [Choice(dice, said(dice)) for _ in range(choices)]
-    head: Chunk = {
-        "id": dice.one("chatcmpl-7", "gen-7", "x"),
-        "object": "chat.completion.chunk",
-        "created": 7,
-        "model": "m",
-    }
-    numbered = choices > 1 or not dice.odd("unnumbered-choice", 8)
-
-    def chunk(delta: Chunk, finish: str | None = None, at: int = 0, **more: Any) -> Chunk:
-        place = {"index": at} if numbered else {}
-        return {**head, "choices": [{**place, "delta": delta, "finish_reason": finish}], **more}
-
-    usage, meant = _usage(dice)
-    place = dice.one(
-        "usage-last",
-        "usage-on-finish",
-        "usage-running",
-        "no-usage",
-        "usage-before-finish",
-        "usage-after-with-choice",
-    )
-    running = (
-        {"usage": {**usage, "completion_tokens": 0, "total_tokens": usage["prompt_tokens"]}}
-        if place == "usage-running"
-        else {}
-    )
-    null = {"usage": None} if dice.odd("usage-null") else running
-    queues: list[list[tuple[Chunk, str]]] = []
-    for at, speaker in enumerate(speakers):
-        before, behind = speaker.deltas()
-        finish = speaker.finish()
-        told = {"usage": usage} if place == "usage-on-finish" or (place == "usage-running") else null
-        queue = [(chunk(delta, None, at, **null), "") for delta in before]
-        joined = bool(queue) and dice.odd("finish-on-last-delta", 4)
-        if joined:
-            queue[-1][0]["choices"][0]["finish_reason"] = finish
-            queue[-1][0].update(told)
-        else:
-            queue.append((chunk({"content": ""} if dice.chance(3) else {}, finish, at, **told), ""))
-        queue += [(chunk(delta, None, at), "") for delta in behind]
-        queues.append(queue)
-    body = [piece for piece, _ in interleaved(dice, queues, mixed=choices > 1)]
-    return _closed(dice, speakers, body, head, place, usage, None if place == "no-usage" else meant)
-
-
-def _closed(
-    dice: Dice,
-    speakers: list[Choice],
-    body: list[Chunk],
-    head: Chunk,
-    place: str,
-    usage: Chunk,
-    meant: Usage | None,
-) -> Stream:
-    """The stream of the chunks in `body`, with what stands around them."""
-    if dice.odd("azure", 8):
-        body.insert(0, {**head, "choices": [], "prompt_filter_results": []})
-    if len(speakers) == 1 and dice.odd("role-twice", 8):
-        body.insert(
-            1,
-            {
-                **body[-1],
-                "choices": [{"index": 0, "delta": {"role": "assistant"}, "finish_reason": None}],
-                "usage": None,
-            },
-        )
-    own: Chunk = {**head, "choices": [], "usage": usage}
-    finish = max(at for at, each in enumerate(body) if any(one["finish_reason"] for one in each["choices"]))
-    if place == "usage-before-finish":
-        body.insert(finish, own)
-        finish += 1
-    elif place == "usage-last":
-        body.append(own)
-    elif place == "usage-after-with-choice":
-        body.append({**own, "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": None}]})
-    mark = dice.one("done", "no-done", "no-finish") if len(speakers) == 1 else dice.one("done", "no-done")
-    if mark == "no-finish":
-        for each in body:
-            for choice in each["choices"]:
-                choice["finish_reason"] = None
-    events = [("", each) for each in body]
-    if mark != "no-done":
-        events.append(("", "[DONE]"))  # type: ignore[arg-type]
-    out = frames(dice, events)
-    finished = len(events) - 1 if mark == "no-finish" else finish
-    data, end = ended(dice, out, _at(out, finished), _ERRORS)
-    words = []
-    for speaker in speakers:
-        kept = speaker.calls.kept_ids
-        reason = speaker.words.reason
-        if mark == "no-finish" and not speaker.words.calls:
-            reason = "end_turn"
-        words.append(Said(speaker.words.thinking, speaker.words.text, speaker.words.calls, kept, reason))
-    return Stream(Dialect.CHAT, data, tuple(words), meant, end, tuple(dice.quirks))
-
-
-def _at(out: list[bytes], event: int) -> int:
-    """The number of the frame that holds the event of number `event`: comments stand between."""
-    seen = -1
-    for at, frame in enumerate(out):
-        seen += not frame.removeprefix(b"\xef\xbb\xbf").startswith(b":")
-        if seen == event:
-            return at
-    return len(out)
+    return Answer(dice, choices).stream()

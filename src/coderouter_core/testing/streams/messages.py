@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from coderouter_core.model import Dialect, Usage
-from coderouter_core.testing.streams.said import Dice, Said, Stream, ended, frames, said
+from coderouter_core.testing.streams.said import Dice, Said, Stream, ended, frames, place_of, said
 
 Event = dict[str, Any]
 
@@ -149,7 +149,7 @@ def generate(dice: Dice) -> Stream:
     names = "" if dice.odd("data-only", 8) else None
     pairs = [(event["type"] if names is None else names, event) for event in events]
     out = frames(dice, pairs)
-    data, end = ended(dice, out, _at(out, finish), _ERRORS)
+    data, end = ended(dice, out, range(place_of(out, finish)), _ERRORS)
     kept = words.ids if blocks.ids == "ids" else ()
     reason = words.reason
     if mark == "no-message-delta" and not words.calls:
@@ -163,12 +163,3 @@ def _sprinkle(dice: Dice, events: list[Event]) -> None:
     for quirk, event in (("pings", {"type": "ping"}), ("unknown-event", {"type": "brand_new", "x": 1})):
         if dice.odd(quirk, 4):
             events.insert(dice.random.randint(1, len(events)), event)
-
-
-def _at(out: list[bytes], event: int) -> int:
-    seen = -1
-    for at, frame in enumerate(out):
-        seen += not frame.removeprefix(b"\xef\xbb\xbf").startswith(b":")
-        if seen == event:
-            return at
-    return len(out)

@@ -190,12 +190,12 @@ def _lined(data: str) -> list[str]:
     return [data[:1], data[1:]] if data.startswith("{") else [data]
 
 
-def ended(dice: Dice, out: list[bytes], last: int, errors: Sequence[bytes]) -> tuple[bytes, End]:
-    """The whole stream, or one that is cut or fails before frame `last`, in which it would have come to its end."""
+def ended(dice: Dice, out: list[bytes], where: range, errors: Sequence[bytes]) -> tuple[bytes, End]:
+    """The whole stream, or one that is cut or fails before one of the frames `where`, none of which is its end."""
     random = dice.random
-    if last <= 0 or not dice.chance(5):
+    if not where or not dice.chance(5):
         return b"".join(out), "whole"
-    at = random.randrange(last)
+    at = random.choice(where)
     kept = b"".join(out[:at])
     if dice.chance(2):
         return kept + random.choice(list(errors)) + b"".join(out[at : at + random.randrange(2)]), "error"
@@ -221,3 +221,13 @@ def interleaved(dice: Dice, queues: Sequence[list[Any]], *, mixed: bool) -> Iter
         if not rest[at]:
             del rest[at]
             begun -= 1
+
+
+def place_of(out: Sequence[bytes], event: int) -> int:
+    """The number of the frame that holds the event of number `event`: comments stand between."""
+    seen = -1
+    for at, frame in enumerate(out):
+        seen += not frame.removeprefix(b"\xef\xbb\xbf").startswith(b":")
+        if seen == event:
+            return at
+    return len(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from typing import Any
 
@@ -12,8 +13,41 @@ from coderouter_core.model import Block, StreamEvent
 from coderouter_core.wire.ids import Mint, UniqueIds, call_id
 from coderouter_core.wire.lenient import Halves, string
 
-#: A call that was found incomplete is looked at again when it has grown by this factor, which keeps the cost linear.
-_GROWN = 1.25
+_QUOTED = re.compile(r'["\\]')
+_BARE = re.compile(r'["{}\[\]]')
+
+
+class _Nesting:
+    """Whether the JSON in some pieces is closed, looking at each piece once."""
+
+    __slots__ = ("_depth", "_escaped", "_opened", "_quoted")
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._opened = False
+        self._quoted = self._escaped = False
+
+    @property
+    def open(self) -> bool:
+        return self._depth > 0
+
+    @property
+    def closed(self) -> bool:
+        return self._opened and self._depth == 0 and not self._quoted
+
+    def take(self, text: str) -> None:
+        at = int(self._escaped)
+        self._escaped = False
+        while found := (_QUOTED if self._quoted else _BARE).search(text, at):
+            mark, at = found.group(), found.end()
+            if mark == '"':
+                self._quoted = not self._quoted
+            elif mark == "\\":
+                self._escaped = at == len(text)
+                at += 1
+            else:
+                self._depth += 1 if mark in "{[" else -1
+                self._opened = True
 
 
 @define(eq=False)
@@ -36,12 +70,15 @@ class _Part:
     over: bool = False
     size: int = 0
     halves: Halves = field(factory=Halves)
-    _incomplete_at: int = 0
+    _nesting: _Nesting = field(factory=_Nesting)
+    _whole_at: int = 0
+    _is_broken: bool = False
 
     def take(self, text: str) -> None:
-        if self.block == "tool_call":
+        if self.block == "tool_call" and text:
             self.pieces.append(text)
             self.size += len(text)
+            self._nesting.take(text)
 
     @property
     def nameable(self) -> bool:
@@ -52,17 +89,25 @@ class _Part:
     def arguments(self) -> str:
         return "".join(self.pieces)
 
+    @property
+    def is_cut(self) -> bool:
+        return self._nesting.open
+
     def complete(self) -> bool:
         """Whether nothing can follow: a text ends where another block begins, a call where its JSON does."""
         if self.block != "tool_call":
             return True
-        if self.size <= self._incomplete_at * _GROWN or not self.pieces[-1].rstrip().endswith("}"):
+        if not self.name or self._is_broken or not self._nesting.closed:
+            # A name comes; without it the call could not be passed on.
             return False
-        try:
-            orjson.loads(self.arguments)
-        except orjson.JSONDecodeError:
-            self._incomplete_at = self.size
-            return False
+        if self.size != self._whole_at:
+            try:
+                orjson.loads(self.arguments)
+            except orjson.JSONDecodeError:
+                # What is closed and wrong stays wrong, whatever follows.
+                self._is_broken = True
+                return False
+            self._whole_at = self.size
         return True
 
 
@@ -101,7 +146,7 @@ class Blocks:
         part = self._meant(index, said, name)
         if part is None or _is_next(part, said, name, piece):
             part = self._new(index, said, name or (part.name if part else ""))
-            return self._begin(part, piece, _standing(frame, part, entry))
+            return self._begin(part, piece, self._standing(frame, part, entry))
         self._last = part
         part.name = part.name or name
         # Clients add each id and name to the one before.
@@ -109,11 +154,15 @@ class Blocks:
         if _is_again(part, said, piece):
             self.holding = True
             return []
-        return self._piece(part, piece, _standing(frame, part, entry))
+        return self._piece(part, piece, self._standing(frame, part, entry))
 
     def whole(self) -> bool:
         """Whether every block is complete, so that nothing of the answer can be missing."""
         return all(part.complete() for part in self._queue)
+
+    def cut(self) -> bool:
+        """Whether a call is open in the middle of its arguments."""
+        return any(part.is_cut for part in self._queue)
 
     def end(self, frame: bytes | None) -> list[StreamEvent]:
         """The answer is over: everything that is held leaves."""
@@ -126,8 +175,15 @@ class Blocks:
         """The call that an entry goes on with, as far as that can be told."""
         if isinstance(index, int):
             part = self._by_index.get(index)
-            if part is None and self._last is not None and not (said or name):
-                part = self._by_index[index] = self._last
+            last = self._last
+            if (
+                part is None
+                and not (said or name)
+                and last is not None
+                and last not in self._by_index.values()
+            ):
+                # The number of a call comes late; one that has a number already is another.
+                part = self._by_index[index] = last
             return part
         if said and (part := self._by_id.get(said)) is not None:
             return part
@@ -142,6 +198,14 @@ class Blocks:
             self._by_index[index] = part
         return part
 
+    def _standing(self, frame: bytes | None, part: _Part, entry: dict[str, Any]) -> bytes | None:
+        """The frame, where a client of the dialect reads the same in it: calls numbered from 0, each with its id."""
+        function = entry.get("function")
+        written = isinstance(function, dict) and isinstance(function.get("arguments"), str | None)
+        part.odd = part.odd or entry.get("index") != part.number or not written
+        self.holding = self.holding or part.odd
+        return None if part.odd else frame
+
     def _begin(self, part: _Part, piece: str, frame: bytes | None) -> list[StreamEvent]:
         events: list[StreamEvent] = []
         self._queue.append(part)
@@ -151,6 +215,7 @@ class Blocks:
 
     def _piece(self, part: _Part, text: str, frame: bytes | None) -> list[StreamEvent]:
         if part.over:
+            self.holding = True
             return []
         if text and (part.halves or not text.isascii()):
             text, said = part.halves.take(text), text
@@ -204,14 +269,6 @@ def _is_again(part: _Part, said: str, piece: str) -> bool:
     if not said or said != part.said or not piece or len(piece) != part.size:
         return False
     return piece == part.arguments and part.complete()
-
-
-def _standing(frame: bytes | None, part: _Part, entry: dict[str, Any]) -> bytes | None:
-    """The frame, where a client of the dialect reads the same in it: calls numbered from 0, each with its id."""
-    function = entry.get("function")
-    written = isinstance(function, dict) and isinstance(function.get("arguments") or "", str)
-    part.odd = part.odd or entry.get("index") != part.number or not written
-    return None if part.odd else frame
 
 
 def _arguments(value: Any) -> str:

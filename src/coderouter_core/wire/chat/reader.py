@@ -17,6 +17,9 @@ from coderouter_core.wire.lenient import count, loads, string, table, whole
 from coderouter_core.wire.reasons import FAILURES, stop_reason
 from coderouter_core.wire.sse import payload
 
+#: Finish reasons after which half a call is all there is.
+_LIMITED = ("length", "content_filter")
+
 
 class ChatReader:
     """State of one answer, or of its choice number `choice`. `mint` makes ids for calls that came without one."""
@@ -65,6 +68,9 @@ class ChatReader:
         return (StreamEvent("other", frame=frame),)
 
     def close(self) -> Sequence[StreamEvent]:
+        if self.finished and self._finish not in _LIMITED and self._blocks.cut():
+            # Its arguments were to come after the finish reason, and did not: half a call must not be carried out.
+            self.finished = False
         return self._stop(None) if self.finished else ()
 
     def whole(self, body: dict[str, Any]) -> list[StreamEvent]:
@@ -76,7 +82,7 @@ class ChatReader:
             return [StreamEvent("error", fault=faults.garbage("the upstream's answer has no choices"))]
         events = self._chunk(body, None)
         self.finished = self.finished or not any(event.kind == "error" for event in events)
-        return [*events, *self.close()]
+        return [*events, *(self._stop(None) if self.finished else ())]
 
     def _done(self, frame: bytes) -> Sequence[StreamEvent]:
         self.finished = self.ended = True
@@ -92,7 +98,8 @@ class ChatReader:
         if choice is not None and not self._stopped:
             delta = table(choice.get("delta") or choice.get("message"))
             if choice.get("index") != self._choice or not _is_readable(choice, delta):
-                frame = None
+                # A client of the dialect would not read the same in the frame.
+                self._blocks.holding = True
             if not self._started:
                 self._started = True
                 # Clients learn from the first chunk whose words these are.
@@ -132,6 +139,8 @@ class ChatReader:
 
     def _finishes(self, finish: str, choice: dict[str, Any], frame: bytes | None) -> list[StreamEvent]:
         if self.finished:
+            # Clients take the first; a frame that holds another does not stand.
+            self._blocks.holding = True
             return []
         if finish in FAILURES:
             return list(self._error(faults.finished_badly(finish, FAILURES[finish]), frame))

@@ -94,7 +94,9 @@ class ChatRelay(RelayLane):
 
     def _choice(self, choice: dict[str, Any]) -> None:
         index = count(choice.get("index"))
-        self._begun.add(index)
+        if index not in self._begun:
+            self._begun.add(index)
+            self.stopped = False
         delta = choice.get("delta")
         if isinstance(delta, dict):
             self.size += size_of_delta(delta)

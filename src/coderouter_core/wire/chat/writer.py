@@ -34,7 +34,7 @@ class ChatWriter:
         self._done = DONE if alone else b""
         self._include_usage = include_usage
         self._created = created
-        self._started = self._ended = self._finished = False
+        self._started = self._stopped = self._finished = self._ended = False
         self._head = b""
         self._calls = 0
         self._in_call = False
@@ -100,7 +100,7 @@ class ChatWriter:
     def _stands(self, events: Sequence[StreamEvent]) -> bool:
         """Whether a frame fits: nothing but usage does after the finish; and once a call was written anew, the
         upstream's numbering and its finish reason do not."""
-        if self._finished:
+        if self._stopped:
             return all(event.kind in ("usage", "ping") for event in events)
         return not self._wrote_call or not any(
             event.kind == "stop" or event.block == "tool_call" for event in events
@@ -112,7 +112,8 @@ class ChatWriter:
             self._set_head(event, event.id)
         elif event.block == "tool_call":
             self._calls += event.kind == "block_start"
-            self._in_call, self._arguments = event.kind != "block_stop", True
+            self._in_call = event.kind != "block_stop"
+            self._arguments = bool(event.text) or (self._arguments and event.kind != "block_start")
         elif event.kind == "stop":
             self._finished = True
         self._note(event)
@@ -121,6 +122,7 @@ class ChatWriter:
         if event.usage.reported:
             self._usage = event.usage
         if event.kind == "stop":
+            self._stopped = True
             self._reason = event.reason
 
     def _set_head(self, event: StreamEvent, identity: str) -> None:

@@ -81,7 +81,7 @@ def _choice(choices: list[Chunk], *, finished: bool) -> Problems:
         if not isinstance(delta, dict):
             yield "a choice has no delta"
             continue
-        if any(not isinstance(delta.get(key) or "", str) for key in _TEXTS):
+        if any(not isinstance(delta.get(key), str | None) for key in _TEXTS):
             yield "a text is no string"
         for call in delta.get("tool_calls") or ():
             yield from _call(table(call), known)
@@ -93,7 +93,7 @@ def _call(call: Chunk, known: dict[int, str]) -> Problems:
     if type(index) is not int or index > len(known):
         yield f"a tool call has index {index}"
         return
-    if not isinstance(function.get("arguments") or "", str):
+    if not isinstance(function.get("arguments"), str | None):
         yield f"the arguments of tool call {index} are no string"
     if index not in known:
         if not (identity and string(function.get("name"))):

@@ -70,14 +70,14 @@ class MessagesWriter:
         self._note(event)
         return b""
 
-    def relay(self, frame: bytes, events: Sequence[StreamEvent]) -> bytes:
+    def relay(self, frame: bytes, events: Sequence[StreamEvent]) -> bytes:  # noqa: ARG002
         """What `events` carry of `frame` where it can stand among what was written; else what they become."""
         if self._ended:
             return b""
         first = events[0]
         if len(events) == 1 and first.kind in ("other", "ping"):
-            own = first.frame or b""
-            return own if first.kind == "ping" else self._pass(own)
+            said = first.frame or b""
+            return said if first.kind == "ping" else self._pass(said)
         own = first.frame
         if own is not None and all(event.frame is own for event in events) and self._adopts(events):
             return own
