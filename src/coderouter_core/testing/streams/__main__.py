@@ -25,7 +25,8 @@ MakeFilters = Callable[[], Sequence[StreamFilter]]
 
 _SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 ASKED = {
-    "tools": [{"name": name, "input_schema": _SCHEMA} for name in ("read_file", "get_weather", "run", "f")]
+    "stream": True,
+    "tools": [{"name": name, "input_schema": _SCHEMA} for name in ("read_file", "get_weather", "run", "f")],
 }
 
 
@@ -46,7 +47,7 @@ def installed_filters() -> MakeFilters | None:
             plugins.append(plugin)
     if not plugins:
         return None
-    request = Request("1", Dialect.MESSAGES, ASKED, b"", stream=True)
+    request = Request("1", Dialect.MESSAGES, ASKED, b"")
 
     def make() -> list[StreamFilter]:
         found = [plugin.stream_filter(Provider("any"), request) for plugin in plugins]
