@@ -13,9 +13,11 @@ import attrs
 import pytest
 
 from coderouter_core.cli.assemble import enabled_plugins, options_of
+from coderouter_core.config import parse
 from coderouter_core.config.schema import CORE_OPTIONS, AuthKeys, AutoRouterKeys, LedgerKeys, PluginKeys
 from coderouter_core.events import CORE_EVENTS
 from coderouter_core.model import Capabilities, Scope
+from coderouter_core.testing import conformance
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
@@ -125,3 +127,56 @@ def test_a_page_is_what_the_generator_writes(page: str) -> None:
         pytest.skip("not every plugin of this repository is installed")
 
     assert (REFERENCE / page).read_text(encoding="utf-8") == GENERATE["PAGES"][page]()
+
+
+def pages() -> list[Path]:
+    found = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/*/*/README.md")]
+    return sorted(path.relative_to(ROOT) for path in found)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
+
+
+CONFIGURATIONS = [
+    pytest.param(block, id=f"{page}-{number}")
+    for page in pages()
+    for number, block in enumerate(blocks(page, "yaml"))
+    if re.search(r"^providers:", block, re.M) and re.search(r"^profiles:", block, re.M)
+]
+PLUGINS = [
+    pytest.param(block, id=match[1])
+    for block in blocks(Path("docs/how-to/plugin.md"), "python")
+    for match in [re.match(r'"""(\w+)\.py: ', block)]
+    if match
+]
+
+
+@pytest.mark.parametrize("text", CONFIGURATIONS)
+def test_a_whole_configuration_on_a_page_loads(text: str) -> None:
+    if not everything_is_installed():
+        pytest.skip("not every plugin of this repository is installed")
+
+    environ = dict.fromkeys(re.findall(r"\benv: (\w+)", text), "a-key")
+
+    assert parse(text, "providers.yaml", options_of(enabled_plugins()), environ).providers
+
+
+@pytest.mark.parametrize("text", PLUGINS)
+def test_a_plugin_on_the_page_conforms(text: str) -> None:
+    module: dict[str, Any] = {"__name__": "shown"}
+    exec(compile(text, "plugin.md", "exec", dont_inherit=True), module)
+    found = [each for each in module.values() if isinstance(each, type) and hooked(each)]
+
+    assert [conformance(plugin()) for plugin in found] == [None]
+
+
+def hooked(cls: type) -> bool:
+    return any(hasattr(each, "coderouter_impl") for each in vars(cls).values())
+
+
+@pytest.mark.parametrize("page", pages(), ids=str)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?![a-z]+:|#)([^)#\s]+)", (ROOT / page).read_text(encoding="utf-8"))
+
+    assert [target for target in targets if not (ROOT / page.parent / target).exists()] == []

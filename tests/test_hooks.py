@@ -32,6 +32,7 @@ from coderouter_core.plugins import register
 LOCAL, CLOUD = Provider("local"), Provider("cloud")
 MAIN = Profile("main", ("local", "cloud"))
 REQUEST = Request("req_1", Dialect.CHAT, {"messages": []}, b"{}")
+SHUTDOWN = Event("coderouter-shutdown", "info", 0.0, None)
 
 
 @frozen
@@ -174,7 +175,7 @@ def test_an_observer_that_raises_does_not_silence_the_others() -> None:
     recorder = Recorder()
     hooks, _ = hooks_of(bad=FailingObserver(), good=recorder)
 
-    hooks._events.emit("coderouter-shutdown")
+    hooks.observe_event(SHUTDOWN)
 
     assert "coderouter-shutdown" in recorder.events
 
@@ -184,7 +185,7 @@ def test_an_observer_that_keeps_raising_is_switched_off() -> None:
     hooks, _ = hooks_of(bad=bad)
 
     for _ in range(PATIENCE * 3):
-        hooks._events.emit("coderouter-shutdown")
+        hooks.observe_event(SHUTDOWN)
 
     assert bad.asked == PATIENCE
 

@@ -55,7 +55,6 @@ ALSO_WORDS = {
     ("engine/attempt.py", "adaptive"): "a value of `thinking.type` in the Messages dialect",
     ("wire/bodies/thinking.py", "adaptive"): "a value of `thinking.type` in the Messages dialect",
     ("wire/bodies/thinking.py", "anthropic"): "a value of reasoning_control",
-    ("wire/bodies/translation.py", "anthropic"): "a value of reasoning_control",
     ("model/provider.py", "openai-compat"): "the kind of a provider that names none, as in CodeRouter 1.10",
     ("model/provider.py", "anthropic"): "a value of reasoning_control and of mcp",
     ("model/request.py", "has_image"): "a fact that every request can tell of itself",

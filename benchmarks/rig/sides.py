@@ -6,7 +6,7 @@ import contextlib
 import http.client
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -132,22 +132,32 @@ def _nginx(name: str, home: Path, core: int, content: str, ready: Callable[[], o
 
 
 @contextlib.contextmanager
-def router_side(home: Path, core: int, upstream: int, *, stream: bool) -> Iterator[Side]:
-    """`coderouter serve` with one provider and every installed plugin: SQLite ledger, JSON log to a file."""
-    own = home / "router"
+def router_side(
+    home: Path,
+    core: int,
+    upstream: int,
+    *,
+    stream: bool,
+    name: str = "router",
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[Side]:
+    """`coderouter serve` with one provider and every installed plugin: SQLite ledger, JSON log to a file.
+
+    `environ` are variables of its own."""
+    own = home / name
     own.mkdir()
     config = router_config(own, upstream)
     port = free_port()
     words = [str(_coderouter()), "serve", "--config", str(config), "--port", str(port)]
     with running(
-        "router",
+        name,
         words,
         core=core,
         output=own / "log",
         ready=partial(get, port, "/readyz") if stream else partial(ask, port),
-        environ=_environ(own),
+        environ={**_environ(own), **(environ or {})},
     ) as process:
-        yield Side("router", port, process)
+        yield Side(name, port, process)
 
 
 def router_config(home: Path, upstream: int) -> Path:

@@ -66,7 +66,7 @@ CORE_EVENTS: tuple[EventSpec, ...] = (
     EventSpec("client-disconnected", _I, ("profile", "provider", "phase"), "the client left before the end: while reading its request, waiting for an answer, or in its stream"),
     EventSpec("sse-midstream-error", _W, ("provider", "original"), "an open stream in the Messages dialect ended with an error frame"),
     EventSpec("skip-paid-provider", _I, ("profile", "provider"), "a paid provider was left out: allow_paid is off"),
-    EventSpec("skip-unknown-provider", _W, ("profile", "provider"), "a profile named a provider that does not exist; such a file is no longer loaded, and the event is never emitted"),
+    EventSpec("skip-unknown-provider", _W, ("profile", "provider"), "a profile names a provider that does not exist; never emitted, since such a file does not load"),
     EventSpec("skip-missing-key", _W, ("profile", "provider", "api_key_env"), "a provider was left out: its key variable is not set"),
     EventSpec("skip-unsupported-operation", _I, ("profile", "provider", "operation"), "a provider was left out: it has no embeddings, or no legacy completions"),
     EventSpec("skip-context-window", _I, ("profile", "provider", "tokens", "window"), "a provider was left out: the prompt is too long for it"),

@@ -39,7 +39,6 @@ from coderouter_core.transport import make_transport
 
 USER_REGISTRY = Path("~/.coderouter/model-capabilities.yaml")
 
-
 #: What somebody would ask who wants nothing special; `chains` tells what it would get.
 PLAIN = Request("plain", Dialect.MESSAGES, {"messages": [{"role": "user", "content": ""}]}, b"{}")
 
@@ -111,17 +110,7 @@ class CodeRouter:
         self._stack = AsyncExitStack()
         self._make_adapters()
         self.routing = Routing(config, self.hooks, self.events, self.ledger, self.clock)
-        chains = Chains(self.providers, config.settings, self.hooks, self.events, self.adapters, self.gates)
-        self.engine = Engine(
-            self.adapters,
-            chains,
-            self.hooks,
-            self.events,
-            self.ledger,
-            self.clock,
-            config.settings,
-            self.find_window,
-        )
+        self.engine = self._make_engine()
         try:
             self.hooks.configure(config, self)
         except ConfigError as error:
@@ -141,6 +130,19 @@ class CodeRouter:
                 self.adapters[provider.name] = adapter
         if problems:
             raise ConfigError(*problems)
+
+    def _make_engine(self) -> Engine:
+        settings = self.config.settings
+        return Engine(
+            self.adapters,
+            Chains(self.providers, settings, self.hooks, self.events, self.adapters, self.gates),
+            self.hooks,
+            self.events,
+            self.ledger,
+            self.clock,
+            settings,
+            self.find_window,
+        )
 
     async def start(self) -> None:
         """Open the ledger, make adapters ready, enter the services."""
@@ -189,7 +191,7 @@ class CodeRouter:
         self.events.emit(name, **fields)
 
     def price(self, provider: Provider, usage: Usage) -> Cost:
-        return self.engine.price(provider, usage)
+        return self.engine.settlement.price(provider, usage)
 
     async def vitals(self, provider: Provider) -> Mapping[str, Any]:
         return await self.adapters[provider.name].vitals()

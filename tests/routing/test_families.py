@@ -91,7 +91,7 @@ def test_a_prompt_that_nobody_counted_is_counted_after_its_answer() -> None:
             )
             families.watch(request)
             families.saw(reported(request, 900))
-            await asyncio.sleep(0.01)
+            await asyncio.gather(*families._counting)
         return families.factor("m")
 
     assert asyncio.run(after_answers()) != 1.0

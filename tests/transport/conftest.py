@@ -125,6 +125,10 @@ class Wire:
 
         return client
 
+    async def disconnected(self, transport: HttpTransport) -> None:
+        """Wait until every connection of the transport has ended."""
+        assert await settles(lambda: not transport._connections), "a connection is still held"
+
     async def _run(
         self, play: Play, client: Client[T], tls: ssl.SSLContext | None, host: str, options: dict[str, Any]
     ) -> T:

@@ -105,9 +105,9 @@ def test_a_slow_body_may_take_as_long_as_it_moves(wire: Wire) -> None:
         peer.send(HEAD)
         for byte in b"hello":
             peer.send(bytes([byte]))
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.15)
 
-    assert wire.run(crawl, wire.get(head=0.2, first_byte=0.2, read=0.2)) == (200, b"hello")
+    assert wire.run(crawl, wire.get(head=0.6, first_byte=0.6, read=0.6)) == (200, b"hello")
 
 
 def test_a_slow_reader_is_not_a_silent_server(wire: Wire) -> None:
@@ -126,13 +126,13 @@ def test_a_slow_reader_is_not_a_silent_server(wire: Wire) -> None:
 
 def test_a_timer_of_one_request_does_not_hit_the_next(wire: Wire) -> None:
     async def play(peer: Peer) -> None:
-        for pause_s in (0.0, 0.1):
+        for pause_s in (0.0, 0.6):
             await peer.request()
             await asyncio.sleep(pause_s)
             peer.send(HEAD + b"hello")
 
     async def client(transport: HttpTransport, url: str) -> tuple[int, bytes]:
-        await wire.get(head=0.05)(transport, url)
+        await wire.get(head=0.5)(transport, url)
         return await wire.get(head=5)(transport, url)
 
     assert wire.run(play, client) == (200, b"hello")

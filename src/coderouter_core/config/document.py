@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,9 +90,9 @@ class Document:
         """Line and column of every value, by its path as it is spelled."""
         return {spell(path): place for path, place in self._values.items()}
 
-    def raise_problems(self, more: Iterable[Problem] = ()) -> None:
+    def raise_problems(self) -> None:
         """Raise a `ConfigError` with all problems in order of place, if there are any."""
-        problems = sorted([*more, *self.problems], key=lambda one: (one.line, one.column))
+        problems = sorted(self.problems, key=lambda one: (one.line, one.column))
         if problems:
             raise ConfigError(*problems)
 

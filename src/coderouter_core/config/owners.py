@@ -64,9 +64,9 @@ class Owners:
         """The options whose keys may stand in `scope`."""
         return [owned for owned in self._owned if owned.serves(scope, kind)]
 
-    def keys(self, scope: Scope, kind: str | None = None) -> list[str]:
+    def keys(self, scope: Scope) -> list[str]:
         """The keys that may stand in `scope`."""
-        return [key for owned in self.serving(scope, kind) for key in owned.keys]
+        return [key for owned in self.serving(scope) for key in owned.keys]
 
     def kinds(self) -> dict[str, list[Owned]]:
         """The kinds of providers, and the options that make each of them."""

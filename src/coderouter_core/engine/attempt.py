@@ -17,6 +17,8 @@ from coderouter_core.engine.failure import forgotten, without_key
 from coderouter_core.engine.judging import holds_content
 from coderouter_core.engine.outgoing import Outgoing
 from coderouter_core.engine.patience import Patience
+from coderouter_core.engine.slices import Slices
+from coderouter_core.engine.speaking import Speaker
 from coderouter_core.errors import PluginError, UpstreamError, where
 from coderouter_core.model import (
     Adapter,
@@ -32,13 +34,10 @@ from coderouter_core.model import (
     Usage,
     size_of,
 )
-from coderouter_core.wire import client_side, codec
-from coderouter_core.wire.chat.several import as_stream, filtered, several, size_of_answer
-from coderouter_core.wire.choices import ChoicesLane
-from coderouter_core.wire.codec import ClientSide, Codec, Lane, Writer
-from coderouter_core.wire.lanes import Stage, TranslatingLane, through, unchanged
+from coderouter_core.wire.chat.mending import mended
+from coderouter_core.wire.chat.several import size_of_answer
+from coderouter_core.wire.codec import Lane
 from coderouter_core.wire.lenient import loads
-from coderouter_core.wire.windows import Window, WindowWriter
 
 #: A body that is not streamed, or an error's, may be this large.
 MOST_BODY = 64 * 1024 * 1024
@@ -54,6 +53,8 @@ SETTLED_REASONS = ("end_turn", "tool_use", "")
 
 class Try:
     """Runs one attempt. `record` is the attempt as it stands; `committed` says that the client got content.
+
+    `dropped` are (field, reason) of what the provider does not get.
 
     `patience.waited_s` is the time spent waiting for the upstream, apart from the router's own work.
     """
@@ -76,13 +77,13 @@ class Try:
         self.committed = False
         self.patience = Patience(call.limits)
         self.error: UpstreamError | None = None
+        self.dropped = outgoing.dropped
+        self.native_anthropic = outgoing.dialect is Dialect.MESSAGES
         self._request = request
-        self._outgoing = outgoing
         self._call = call
         self._adapter = adapter
         self._client = client
-        self._make_filters = filters
-        self._filters = filters()
+        self._speaker = Speaker(request, outgoing, filters, int(record.started_at), window)
         self._accept_empty = accept_empty
         self._on_content = on_content
         self._began = time.perf_counter()
@@ -92,13 +93,6 @@ class Try:
         self._ended = False
         self._status: int | None = None
         self._first_token_s: float | None = None
-        self._created = int(record.started_at)
-        self._clients: ClientSide = client_side(request.dialect, request.operation)
-        self._upstreams: Codec = codec(outgoing.dialect, request.operation)
-        self._several = several(request) and self._clients is self._upstreams
-        # A Messages client is told why an answer was cut short; a Messages upstream has told it already.
-        read = request.dialect is Dialect.MESSAGES is not outgoing.dialect
-        self._window = Window(window, request.body.get("max_tokens")) if window is not None and read else None
 
     # ---- the way of an attempt
 
@@ -136,7 +130,7 @@ class Try:
         except UpstreamError:
             body = b""
         fault = self._without_key(
-            self._upstreams.fault(answer.status, answer.headers, body, now=self.record.started_at)
+            self._speaker.upstreams.fault(answer.status, answer.headers, body, now=self.record.started_at)
         )
         if answer.status < 400:
             # A redirect is not followed, and it is not the client's to follow either.
@@ -148,11 +142,11 @@ class Try:
         )
 
     async def _stream(self, answer: Answer) -> Callable[[], Awaitable[None]]:
-        lane = self._lane()
+        lane = self._speaker.lane()
         held = bytearray()
         limits = self._call.limits
         deadline = self._loop.time() + limits.first_byte_s
-        chunks = answer.chunks.__aiter__()
+        chunks = Slices(answer.chunks) if self._speaker.reads else answer.chunks.__aiter__()
         steps = 0
         try:
             while (data := await self.patience.next(chunks, deadline)) is not None:
@@ -162,11 +156,11 @@ class Try:
                         await self._client.stream(out)
                 else:
                     held += out
-                    if len(held) > MOST_HELD:
-                        raise self.patience.too_much(MOST_HELD)
                     if lane.content or (self._accept_empty and lane.stopped):
                         self._commit()
                         await self._client.stream(bytes(held))
+                    elif len(held) > MOST_HELD:
+                        raise self.patience.too_much(MOST_HELD)
                 if lane.fault is not None:
                     raise self._said(lane.fault)
                 if lane.done:
@@ -193,16 +187,20 @@ class Try:
             error = unexpected if isinstance(unexpected, UpstreamError) else self._unread(unexpected)
             if not self.committed:
                 raise error from None
-            if lane.fault is None and (lane.stopped or lane.done):
-                # The answer is whole; only its connection broke, or the frame that closes it never came.
-                tail = lane.close()
-                if lane.fault is None:
-                    return lambda: self._client.end(tail)
-            self.error = forgotten(error)
-            frames = lane.fail(error.fault, self._request.id)
-            return lambda: self._client.end(frames)
+            last = self._broken(lane, error)
+            return lambda: self._client.end(last)
         finally:
             self._usage, self._size, self._ended = lane.usage, lane.size, lane.stopped
+
+    def _broken(self, lane: Lane, error: UpstreamError) -> bytes:
+        """The last frames of a stream that broke after its first content."""
+        if lane.fault is None and (lane.stopped or lane.done):
+            # The answer is whole; only its connection broke, or the frame that closes it never came.
+            tail = lane.close()
+            if lane.fault is None:
+                return tail
+        self.error = forgotten(error)
+        return lane.fail(error.fault, self._request.id)
 
     async def _whole(self, answer: Answer) -> Callable[[], Awaitable[None]]:
         """An answer that is not streamed; for a client that streams it becomes a stream."""
@@ -212,37 +210,38 @@ class Try:
         except ValueError:
             decoded = None
         if not isinstance(decoded, dict):
-            fault = self._upstreams.fault(502, answer.headers, body)
+            fault = self._speaker.upstreams.fault(502, answer.headers, body)
             raise UpstreamError("garbage", evolve(fault, code="garbage"), status=self._status)
-        if self._several:
+        if self._speaker.several:
             return self._whole_choices(decoded, body)
-        said = self._upstreams.events(decoded)
+        said = self._speaker.upstreams.events(decoded)
         self._size, self._ended = sum(size_of(event.text) for event in said if event.text), True
-        events = self._filtered(said)
-        self._judge(events, same=decoded if self._clients is self._upstreams else None)
+        events = await self._speaker.filtered(said)
+        self._judge(events, same=decoded if self._speaker.same else None)
         self._commit()
         if self._request.stream:
-            writer = self._writer()
-            frames = b"".join(writer.write(event) for event in events) + writer.close()
+            frames = self._speaker.streamed(events)
             return lambda: self._client.end(frames)
-        if events is not said or self._clients is not self._upstreams:
-            body = self._fold(events)
+        if events is not said or not self._speaker.same:
+            body = self._speaker.folded(events)
+        elif (whole := mended(decoded)) is not None:
+            body = orjson.dumps(whole)
         return lambda: self._client.whole(200, {}, body)
 
     def _whole_choices(self, decoded: dict[str, Any], body: bytes) -> Callable[[], Awaitable[None]]:
         """A whole answer of several choices, each through filters of its own."""
-        for event in self._upstreams.events(decoded):
+        for event in self._speaker.upstreams.events(decoded):
             if event.kind == "error" and event.fault is not None:
                 raise self._said(event.fault)
             self._usage = self._usage.merge(event.usage)
         self._size, self._ended = size_of_answer(decoded), True
-        passed = filtered(decoded, self._make_filters)
+        passed = self._speaker.choices(decoded)
         if not (holds_content(passed) or self._accept_empty):
             raise UpstreamError("empty", EMPTY, status=self._status)
         self._commit()
+        passed = mended(passed) or passed
         if self._request.stream:
-            lane = self._upstreams.relay(hide_usage=self._hides_usage())
-            frames = lane.feed(as_stream(passed))
+            frames = self._speaker.choices_streamed(passed)
             return lambda: self._client.end(frames)
         whole = body if passed is decoded else orjson.dumps(passed)
         return lambda: self._client.whole(200, {}, whole)
@@ -250,7 +249,7 @@ class Try:
     async def _collect(self, answer: Answer) -> Callable[[], Awaitable[None]]:
         """A stream from an upstream that streams although nobody asked, folded into a whole answer."""
         limits = self._call.limits
-        reader = Collector(self._upstreams)
+        reader = Collector(self._speaker.upstreams)
         deadline = self._loop.time() + limits.first_byte_s
         chunks = answer.chunks.__aiter__()
         size = 0
@@ -261,55 +260,21 @@ class Try:
                     raise self.patience.too_much(MOST_BODY)
                 if reader.feed(data):
                     deadline = self._loop.time() + limits.idle_s
-            events = self._filtered(reader.close())
+            events = await self._speaker.filtered(reader.close())
         finally:
             self._usage, self._size, self._ended = reader.usage, reader.size, reader.finished
         self._judge(events)
         self._commit()
-        body = self._fold(events)
+        body = self._speaker.folded(events)
         return lambda: self._client.whole(200, {}, body)
 
     # ---- pieces
-
-    @property
-    def native_anthropic(self) -> bool:
-        return self._outgoing.dialect is Dialect.MESSAGES
 
     @property
     def _thinks(self) -> bool:
         """Whether the model may think for long without a word: it was asked to, and its thoughts may be left out."""
         asked = self._request.body.get("thinking")
         return isinstance(asked, dict) and asked.get("type") in ("enabled", "adaptive")
-
-    def _lane(self) -> Lane:
-        if self._several and self._filters:
-            # Each choice has filters of its own.
-            wanted = not self._hides_usage()
-            return ChoicesLane(self._make_filters, include_usage=wanted, created=self._created)
-        if self._clients is self._upstreams and not self._filters:
-            return self._upstreams.relay(hide_usage=self._outgoing.hide_usage)
-        return TranslatingLane(self._upstreams.reader(), self._writer(), self._filters)
-
-    def _writer(self) -> Writer:
-        wanted = not self._hides_usage()
-        writer = self._clients.writer(include_usage=wanted, created=self._created, asked=self._request.body)
-        return writer if self._window is None else WindowWriter(writer, self._window)
-
-    def _fold(self, events: Sequence[StreamEvent]) -> bytes:
-        if self._window is not None:
-            events = self._window.told(events)
-        return orjson.dumps(self._clients.fold(events, created=self._created, asked=self._request.body))
-
-    def _hides_usage(self) -> bool:
-        if self._request.dialect is not Dialect.CHAT:
-            return False
-        asked = self._request.body.get("stream_options")
-        return not (isinstance(asked, dict) and asked.get("include_usage"))
-
-    def _filtered(self, events: Sequence[StreamEvent]) -> Sequence[StreamEvent]:
-        """What filters make of a whole answer; the very same events where they change none."""
-        passed = through([Stage(each) for each in self._filters], events)
-        return events if unchanged(passed, events) else passed
 
     def _judge(self, events: Sequence[StreamEvent], same: Mapping[str, Any] | None = None) -> None:
         """Raise for events that are no answer: an error, or nothing in them. `same` is the answer itself where the

@@ -55,25 +55,14 @@ def outgoing(
     """Build it, in this order: what the provider can take (`taken`), `extra_body` as defaults, translation, drops,
     system prompt, instructions."""
     taken = taken or Reduced(request.body)
-    defaults = {key: value for key, value in provider.extra_body.items() if key not in LIFTED}
-    directive = (
-        profile.append_system_prompt
-        if profile.append_system_prompt is not None
-        else provider.append_system_prompt
-    )
-    if request.operation is not Operation.GENERATE:
-        # A text to complete or to embed is the client's data: there is no system prompt to add to.
-        directive, instructions = None, ()
+    directive, instructions = _added(request, provider, profile, instructions)
     losses = Losses()
     names: Mapping[str, str] = {}
     hide_usage = False
     if dialect is request.dialect:
         sent = fitted(taken.body, request, provider, dialect, losses)
+        missing, hide_usage = _missing(request, provider, dialect, ask_usage=ask_usage)
         plain = sent is request.body and not (directive or instructions or _concerns(drops, sent))
-        missing = {key: value for key, value in defaults.items() if key not in request.body}
-        if hide_usage := ask_usage and _wants_usage(request, dialect, defaults):
-            asked = request.body.get("stream_options") or missing.get("stream_options")
-            missing["stream_options"] = _with_usage(asked)
         if plain and (spliced := _splice(request, provider.model, missing)) is not None:
             return Outgoing(spliced, dialect, hide_usage=hide_usage, headers=headers(request, dialect, sent))
         body = {**missing, **sent}
@@ -83,7 +72,7 @@ def outgoing(
         translated = _translated(taken.body, request, provider, dialect)
         names = translated.names
         losses.told(translated.dropped)
-        body = dict(fitted({**defaults, **translated.body}, request, provider, dialect, losses))
+        body = dict(fitted({**_defaults(provider), **translated.body}, request, provider, dialect, losses))
         if not ask_usage:
             body.pop("stream_options", None)
     body = _without(body, drops, losses)
@@ -96,6 +85,34 @@ def outgoing(
     dropped = taken.dropped + losses.all()
     sent_headers = headers(request, dialect, body, [name for name, _ in dropped])
     return Outgoing(orjson.dumps(body), dialect, dropped, hide_usage, sent_headers, names)
+
+
+def _added(
+    request: Request, provider: Provider, profile: Profile, instructions: Sequence[Instruction]
+) -> tuple[str | None, Sequence[Instruction]]:
+    """What is added to the prompt: the profile's directive, else the provider's; and `instructions`."""
+    if request.operation is not Operation.GENERATE:
+        # A text to complete or to embed is the client's data: there is no system prompt to add to.
+        return None, ()
+    own = profile.append_system_prompt
+    return (provider.append_system_prompt if own is None else own), instructions
+
+
+def _defaults(provider: Provider) -> dict[str, Any]:
+    return {key: value for key, value in provider.extra_body.items() if key not in LIFTED}
+
+
+def _missing(
+    request: Request, provider: Provider, dialect: Dialect, *, ask_usage: bool
+) -> tuple[dict[str, Any], bool]:
+    """What the client's body lacks, and whether the answer's usage is asked for without the client's knowing."""
+    defaults = _defaults(provider)
+    missing = {key: value for key, value in defaults.items() if key not in request.body}
+    hide_usage = ask_usage and _wants_usage(request, dialect, defaults)
+    if hide_usage:
+        asked = request.body.get("stream_options") or missing.get("stream_options")
+        missing["stream_options"] = _with_usage(asked)
+    return missing, hide_usage
 
 
 def _translated(

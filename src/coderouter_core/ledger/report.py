@@ -14,22 +14,14 @@ from coderouter_core.ledger.schema import connect_to_read
 from coderouter_core.ledger.traces import Trace, shown
 
 
-def attempts_of(
-    path: Path,
-    limit: int = 1000,
-    *,
-    request_id: str | None = None,
-    provider: str | None = None,
-    since: float | None = None,
-) -> Sequence[Mapping[str, Any]]:
-    """Attempts in the ledger at `path`, newest first, at most `limit`; of one request, one provider, or started
-    at or after `since` (Unix time).
+def attempts_of(path: Path, limit: int = 1000) -> Sequence[Mapping[str, Any]]:
+    """Attempts in the ledger at `path`, newest first, at most `limit`.
 
     What a running router recorded within the last second may be missing. `cost_usd` None is an unknown price.
     Raises `ConfigError` when there is no ledger, or when it cannot be read.
     """
     try:
-        rows = select_attempts(path, limit, request_id=request_id, provider=provider, since=since)
+        rows = select_attempts(path, limit)
     except sqlite3.Error as error:
         raise unreadable(path, error) from error
     return [plain(row) for row in rows]
@@ -43,29 +35,24 @@ def traces_of(path: Path, request_id: str | None = None, limit: int = 100) -> Se
         raise unreadable(path, error) from error
 
 
-def select_attempts(
-    path: Path,
-    limit: int,
-    *,
-    request_id: str | None = None,
-    provider: str | None = None,
-    since: float | None = None,
-) -> list[Row]:
-    """The rows of `attempts_of`. Raises `sqlite3.Error`."""
-    wishes = {"request_id = ?": request_id, "provider = ?": provider, "started_at >= ?": since}
-    given = {condition: value for condition, value in wishes.items() if value is not None}
-    where = f"WHERE {' AND '.join(given)}" if given else ""
+def select_attempts(path: Path, limit: int, request_id: str | None = None) -> list[Row]:
+    """The rows of `attempts_of`; of one request where it is named. Raises `sqlite3.Error`."""
+    where, values = _of_request(request_id)
     statement = f"SELECT {', '.join(COLUMNS)} FROM attempts {where} ORDER BY started_at DESC, number DESC, id DESC LIMIT ?"  # noqa: S608
     with closing(connect_to_read(path)) as db:
-        return db.execute(statement, (*given.values(), limit)).fetchall()
+        return db.execute(statement, (*values, limit)).fetchall()
 
 
 def select_traces(path: Path, limit: int, request_id: str | None = None) -> list[Trace]:
     """The traces of `traces_of`. Raises `sqlite3.Error`."""
-    where, values = ("", ()) if request_id is None else ("WHERE request_id = ?", (request_id,))
+    where, values = _of_request(request_id)
     statement = f"SELECT request_id, at, facts FROM traces {where} ORDER BY number DESC LIMIT ?"  # noqa: S608
     with closing(connect_to_read(path)) as db:
         return db.execute(statement, (*values, limit)).fetchall()
+
+
+def _of_request(request_id: str | None) -> tuple[str, tuple[str, ...]]:
+    return ("", ()) if request_id is None else ("WHERE request_id = ?", (request_id,))
 
 
 def unreadable(path: Path, error: sqlite3.Error) -> ConfigError:

@@ -147,9 +147,7 @@ class SqliteLedger:
         """As `Ledger.attempts`. Reads the file, some milliseconds for a thousand; may be called in a thread."""
         rows = {key: row for key, row in self._book.waiting()[0].items() if request_id in (None, row[1])}
         try:
-            rows = {
-                str(row[0]): row for row in select_attempts(self.path, limit, request_id=request_id)
-            } | rows
+            rows = {str(row[0]): row for row in select_attempts(self.path, limit, request_id)} | rows
         except (sqlite3.Error, ConfigError) as error:
             self._unread(error)
         return [plain(row) for row in newest_first(rows.values())[:limit]]

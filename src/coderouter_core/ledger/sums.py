@@ -68,7 +68,9 @@ _COLUMNS = {
     },
     "cost_usd": "total(cost_usd)",
     "savings_usd": "total(savings_usd)",
-    "unpriced": "count(*) FILTER (WHERE cost_usd IS NULL AND outcome IN ('ok', 'broken', 'cancelled'))",
+    # A price is asked for whatever was used, by attempts that failed too: a cut answer has been billed.
+    "unpriced": "count(*) FILTER (WHERE cost_usd IS NULL AND "
+    "(outcome IN ('ok', 'broken', 'cancelled') OR outcome = 'failed' AND (usage_reported OR estimated)))",
     "estimated": "count(*) FILTER (WHERE estimated)",
     "unsettled": "count(*) FILTER (WHERE outcome IN ('started', 'unsettled'))",
 }

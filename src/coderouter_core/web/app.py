@@ -11,7 +11,6 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 
-from coderouter_core import __version__
 from coderouter_core.errors import ConfigError, Problem, where
 from coderouter_core.events import current_request
 from coderouter_core.hooks import Said
@@ -23,6 +22,7 @@ from coderouter_core.web.exchange import HttpConnection, Scope, Send
 from coderouter_core.web.explain import trace_of, unknown
 from coderouter_core.web.generate import Generate, answer_fault, id_headers, request_id
 from coderouter_core.web.models import models
+from coderouter_core.web.probes import courtesies, probes
 from coderouter_core.web.security import Security, read_headers
 
 
@@ -69,36 +69,6 @@ def _server_of(path: str, routes: Sequence[Said[BaseRoute]]) -> str | None:
 
 
 def _routes(router: CodeRouter) -> list[BaseRoute]:
-    async def service(_: HttpRequest) -> Response:
-        return JSONResponse({"service": "coderouter", "version": __version__})
-
-    async def hello(_: HttpRequest) -> Response:
-        return Response(status_code=200)
-
-    async def telemetry(_: HttpRequest) -> Response:
-        # Clients post their own telemetry to whoever they are pointed at; it is taken and forgotten.
-        return Response(status_code=204)
-
-    async def health(request: HttpRequest) -> Response:
-        if router.config.auth_keys and not request.scope.get("coderouter.key"):
-            return JSONResponse({"status": "ok"})
-        return JSONResponse(
-            {
-                "status": "ok",
-                "version": __version__,
-                "providers": list(router.providers),
-                "allow_paid": router.config.settings.allow_paid,
-            }
-        )
-
-    async def alive(_: HttpRequest) -> Response:
-        return JSONResponse({"status": "ok"})
-
-    async def ready(_: HttpRequest) -> Response:
-        fit = router.ready and not router.draining
-        status = "ok" if fit else "draining" if router.draining else "starting"
-        return JSONResponse({"status": status}, status_code=200 if fit else 503)
-
     async def list_models(request: HttpRequest) -> Response:
         return JSONResponse(
             models(router, request.scope["coderouter.headers"], request.path_params.get("id"))
@@ -119,12 +89,8 @@ def _routes(router: CodeRouter) -> list[BaseRoute]:
         Route("/v1/models", list_models, methods=["GET"]),
         Route("/v1/models/{id:path}", list_models, methods=["GET"]),
         Route("/explain/{id}", explain, methods=["GET"]),
-        Route("/", service, methods=["GET"]),
-        Route("/api/hello", hello, methods=["GET"]),
-        Route("/api/event_logging/batch", telemetry, methods=["POST"]),
-        Route("/healthz", health, methods=["GET"]),
-        Route("/livez", alive, methods=["GET"]),
-        Route("/readyz", ready, methods=["GET"]),
+        *courtesies(),
+        *probes(router),
     ]
 
 

@@ -334,13 +334,13 @@ def test_a_schema_is_told_as_lost_for_messages() -> None:
 
 def test_how_hard_to_think_for_chat() -> None:
     asked = {"reasoning": {"effort": "minimal", "summary": "auto"}, "text": {"verbosity": "low"}}
-    body = translated(Dialect.CHAT, {"effort": True}, **asked).body
+    body = translated(Dialect.CHAT, {"control": "openai"}, **asked).body
 
     assert (body["reasoning_effort"], body["verbosity"]) == ("minimal", "low")
 
 
 def test_how_hard_to_think_for_messages() -> None:
-    body = translated(Dialect.MESSAGES, {"effort": True}, reasoning={"effort": "high"}).body
+    body = translated(Dialect.MESSAGES, {"control": "anthropic"}, reasoning={"effort": "high"}).body
 
     assert body["output_config"] == {"effort": "high"}
 
@@ -495,7 +495,7 @@ FIELDS = st.sampled_from(
 @given(
     items=st.lists(OBJECTS, min_size=1, max_size=5),
     rest=st.dictionaries(FIELDS, OBJECTS | st.lists(OBJECTS, max_size=2), max_size=4),
-    how=st.sampled_from([{}, {"effort": True, "reasoning": True}]),
+    how=st.sampled_from([{}, *({"control": name, "reasoning": True} for name in ("openai", "anthropic"))]),
 )
 @pytest.mark.parametrize("target", [Dialect.CHAT, Dialect.MESSAGES])
 def test_whatever_passes_the_check_becomes_a_request(

@@ -549,7 +549,7 @@ def test_cache_control_never_leaks() -> None:
     ],
 )
 def test_effort_is_carried_to_a_provider_that_takes_it(asked: dict[str, Any], effort: str) -> None:
-    found = translated({"effort": True}, **asked)
+    found = translated({"control": "openai"}, **asked)
 
     assert (found.body["reasoning_effort"], found.dropped) == (effort, ())
 
@@ -604,6 +604,6 @@ def test_the_clients_body_is_not_changed() -> None:
         "output_config": {"effort": "low"},
     }
     before = orjson.dumps(body)
-    translate(body, Dialect.MESSAGES, Dialect.CHAT, effort=True, reasoning=True)
+    translate(body, Dialect.MESSAGES, Dialect.CHAT, control="openai", reasoning=True)
 
     assert orjson.dumps(body) == before

@@ -514,6 +514,18 @@ def test_the_choice_of_tools(asked: dict[str, Any], choice: dict[str, Any] | Non
     assert (found.body.get("tool_choice"), found.dropped) == (choice, ())
 
 
+@pytest.mark.parametrize(("mode", "kind"), [("auto", "auto"), ("required", "any")])
+def test_a_choice_of_some_tools_leaves_only_those(mode: str, kind: str) -> None:
+    other = {"type": "function", "function": {"name": "other"}}
+    allowed = {"mode": mode, "tools": [{"type": "function", "function": {"name": "w"}}]}
+    found = translated(
+        tools=[FUNCTION, other], tool_choice={"type": "allowed_tools", "allowed_tools": allowed}
+    )
+
+    names = [tool["name"] for tool in found.body["tools"]]
+    assert (names, found.body["tool_choice"], found.dropped) == (["w"], {"type": kind}, ())
+
+
 def test_a_choice_without_tools_goes_without_a_word() -> None:
     found = translated(tool_choice="auto", parallel_tool_calls=False)
 
@@ -546,7 +558,7 @@ def test_what_is_the_case_anyway_goes_without_a_word(extra: dict[str, Any]) -> N
 
 
 def test_effort_is_carried_to_a_provider_that_takes_it() -> None:
-    found = translated({"effort": True}, reasoning_effort="minimal")
+    found = translated({"control": "anthropic"}, reasoning_effort="minimal")
 
     assert (found.body["output_config"], found.dropped) == ({"effort": "low"}, ())
 
@@ -566,6 +578,6 @@ def test_the_clients_body_is_not_changed() -> None:
         "parallel_tool_calls": False,
     }
     before = orjson.dumps(body)
-    translate(body, Dialect.CHAT, Dialect.MESSAGES, effort=True)
+    translate(body, Dialect.CHAT, Dialect.MESSAGES, control="anthropic")
 
     assert orjson.dumps(body) == before

@@ -7,7 +7,11 @@ import re
 #: Deeper nesting is no call.
 DEEPEST = 64
 
-#: A string as far as it stands here, or a bracket.
+#: Anything that is not a bracket, whole strings included.
+_PLAIN = re.compile(
+    r"""(?:[^"'{}\[\]()]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"|'[^'\\]*+(?:\\.[^'\\]*+)*+')*+""", re.DOTALL
+)
+#: A bracket, or a string that does not end here.
 _TOKEN = re.compile(
     r'"[^"\\]*(?:\\.[^"\\]*)*("|\\?\Z)|\'[^\'\\]*(?:\\.[^\'\\]*)*(\'|\\?\Z)|[{}\[\]()]', re.DOTALL
 )
@@ -38,8 +42,8 @@ class Balance:
             at = self._string(text, _REST[self.quote].match(text, at))
             if self.quote:
                 return -1
-        for token in _TOKEN.finditer(text, at):
-            mark = text[token.start()]
+        while (token := _token(text, at)) is not None:
+            mark, at = text[token.start()], token.end()
             if mark in "\"'":
                 self.quote = mark
                 self._string(text, token)
@@ -65,6 +69,12 @@ class Balance:
         else:
             self._escaped = end == "\\"
         return token.end()
+
+
+def _token(text: str, at: int) -> re.Match[str] | None:
+    """The next thing from `at` on that is not plain."""
+    plain = _PLAIN.match(text, at)
+    return _TOKEN.match(text, plain.end() if plain else at)
 
 
 def closed(text: str) -> str | None:

@@ -39,8 +39,10 @@ MARKS = ("<|python_tag|>", "<|tool_call|>", "[TOOL_CALLS]")
 #: Languages of fences in which Python is a call; elsewhere it is code.
 CALLING = ("", "tool_code", "tool_call", "tool_calls", "tool_use", "function_call")
 
-_ALONE = re.compile(r"[ \t]*(?:\Z|[\n\r<\[{]|[,;]\s*(?:\Z|\{))")
-_UNDECIDED = re.compile(r"[ \t]*(?:[,;]\s*)?\Z")
+#: Brackets too many, as small models like to end with.
+_SPARE = re.compile(r"[}\]]{0,2}")
+_ALONE = re.compile(r"[}\]]{0,2}[ \t]*(?:\Z|[\n\r<\[{]|[,;]\s*(?:\Z|\{))")
+_UNDECIDED = re.compile(r"[}\]]{0,2}[ \t]*(?:[,;]\s*)?\Z")
 _MISTRAL = re.compile(r"\s*([\w.-]{1,128})\s*(?:\[ARGS\])?\s*(?=\{)")
 _MISTRAL_BEGUN = re.compile(r"\s*(?:[\w.-]{1,128}\s*(?:\[A?R?G?S?\]?)?\s*)?\Z")
 _INFO = re.compile(r"(`{3,})([^`\n]{0,64})\n")
@@ -74,6 +76,10 @@ class Candidate(ABC):
     def alone(self, rest: str, *, final: bool) -> bool | None:  # noqa: ARG002
         """Whether what follows lets it stand on its own; None while that is not known."""
         return True
+
+    def spare(self, rest: str) -> int:  # noqa: ARG002
+        """How many characters of what follows belong to it."""
+        return 0
 
     @abstractmethod
     def begins(self, head: str) -> bool | None:
@@ -130,6 +136,10 @@ class Bracketed(Candidate):
         if not final and _UNDECIDED.match(rest):
             return None
         return _ALONE.match(rest) is not None
+
+    def spare(self, rest: str) -> int:
+        found = _SPARE.match(rest)
+        return found.end() if found and self.form != "python" else 0
 
     def read(self, raw: str) -> list[Call]:
         if self.form == "json" and heads.value(raw, self._tools) is not True:

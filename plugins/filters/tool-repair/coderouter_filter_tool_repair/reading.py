@@ -7,6 +7,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from coderouter_filter_tool_repair.balance import closed
@@ -19,9 +20,15 @@ MOST_PYTHON = 8 * 1024
 _DECODER = json.JSONDecoder(strict=False)
 _BETWEEN = re.compile(r"[\s,;]*")
 _CLOSERS = re.compile(r"[\s}\]]*\Z")
-#: Python's literals among JSON, and commas too many.
+#: Calls in one piece of text; more are the talk of a model that repeats itself.
+MOST_CALLS = 128
+#: What of a text is put right at most; more would take too long at once.
+MOST_WRONG = 4096
+
+#: JSON as it should be; Python's strings and literals; commas too many.
 _PYTHONIC = re.compile(
-    r'("[^"\\]*(?:\\.[^"\\]*)*")|\'([^\'\\]*(?:\\.[^\'\\]*)*)\'|\b(True|False|None)\b|,(?=\s*[}\]])',
+    r"""((?:[^"',\w]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"|(?!(?:True|False|None)\b)\w++|,(?!\s*[}\]]))++)"""
+    r"""|'([^'\\]*(?:\\.[^'\\]*)*)'|\b(True|False|None)\b|,""",
     re.DOTALL,
 )
 _WORDS = {"True": "true", "False": "false", "None": "null"}
@@ -35,7 +42,9 @@ def in_json(text: str, tools: Tools, *, named: bool = False) -> list[Call]:
     """Objects one after the other, and lists of them. `named`: a name alone is a call, too."""
     calls: list[Call] = []
     for value in _values(text.strip()):
-        calls += _calls(value, tools, named)
+        calls += islice(_calls(value, tools, named), MOST_CALLS + 1)
+        if len(calls) > MOST_CALLS:
+            raise MismatchError(f"there are more than {MOST_CALLS} calls in it")
     if not calls:
         raise MismatchError("there is no call in it")
     return calls
@@ -65,11 +74,18 @@ def _as_it_is(text: str) -> list[Any]:
 
 
 def _as_python(text: str) -> list[Any]:
-    return _as_it_is(_PYTHONIC.sub(_in_json, text))
+    return _as_it_is(_put_right(text))
+
+
+def _put_right(text: str) -> str:
+    text, wrong = _PYTHONIC.subn(_in_json, text, MOST_WRONG)
+    if wrong >= MOST_WRONG:
+        raise ValueError
+    return text
 
 
 def _as_cut(text: str) -> list[Any]:
-    whole = closed(text) or closed(_PYTHONIC.sub(_in_json, text))
+    whole = closed(text) or closed(_put_right(text))
     if whole is None:
         raise ValueError
     return _as_it_is(whole)
@@ -132,7 +148,10 @@ def in_tags(text: str, tools: Tools) -> list[Call]:
     text = _NAMESPACE.sub(r"\1", text).strip()
     for opening, closing in (("<function=", "</function>"), ("<invoke", "</invoke>")):
         if text.startswith(opening):
-            return [_element(part, closing, tools) for part in text.split(opening)[1:]]
+            parts = text.split(opening)[1:]
+            if len(parts) > MOST_CALLS:
+                raise MismatchError(f"there are more than {MOST_CALLS} calls in it")
+            return [_element(part, closing, tools) for part in parts]
     if text[:1] in ("{", "["):
         try:
             return in_json(text, tools, named=True)
@@ -144,7 +163,7 @@ def in_tags(text: str, tools: Tools) -> list[Call]:
 
 def _element(part: str, closing: str, tools: Tools) -> Call:
     name, rest = _name(part)
-    body, _, after = rest.partition(closing)
+    body, closed_, after = rest.partition(closing)
     if after.strip() and not after.strip().startswith("</"):
         raise MismatchError("there is text beside the calls")
     tool = tools.named(name)
@@ -159,6 +178,8 @@ def _element(part: str, closing: str, tools: Tools) -> Call:
     before, *parameters = body.split("<parameter")
     if before.strip():
         raise MismatchError("there is text beside the parameters")
+    if parameters and not closed_ and "</parameter>" not in parameters[-1]:
+        raise MismatchError("a parameter has not ended")
     for parameter in parameters:
         key, value = _name(parameter.removeprefix("="))
         value, ended, after = value.partition("</parameter>")

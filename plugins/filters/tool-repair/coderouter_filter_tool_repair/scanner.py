@@ -21,6 +21,10 @@ from coderouter_filter_tool_repair.tools import Call, MismatchError, Tools
 
 #: Characters of one candidate; a longer one is text.
 MOST_HELD = 64 * 1024
+#: Places of one text that are looked at; what is behind them is text. Those that must be read as calls count more, so
+#: that no text, however it was made, takes long.
+MOST_LOOKS = 4096
+_READING = 16
 #: A cut-off candidate is searched for others behind its first line, this often in an answer.
 MOST_SECOND_LOOKS = 4
 
@@ -87,12 +91,15 @@ class Scanner:
         self._before = "\n"
         self._fence = ""
         self._held: _Held | None = None
-        self._looks = MOST_SECOND_LOOKS
+        self._second_looks = MOST_SECOND_LOOKS
+        self._looks = MOST_LOOKS
         self._out: list[str | Found] = []
 
     def feed(self, text: str, *, final: bool = False) -> list[str | Found]:
         """The text and the calls that are certain now, in order. `final`: nothing follows."""
         waits = final or self._text or self._fence or self._held
+        if text and not waits and self._looks <= 0:
+            return [text]
         if text and not waits and _OPENER.search(self._before + text, 1) is None:
             self._before = text[-1]
             return [text]
@@ -131,11 +138,13 @@ class Scanner:
         # One character before shows what the text begins behind.
         text = self._before + self._text
         at = 1
-        while (found := _OPENER.search(text, at)) is not None:
+        while self._looks > 0 and (found := _OPENER.search(text, at)) is not None:
             start = found.start()
             step = self._at_opener(text, start, found.group(), final)
             if isinstance(step, Candidate) and step.begins(text[start : start + MOST_HEAD]) is False:
                 step = found.group() if isinstance(step, Fenced) else start + 1
+            # Not counted while it is unknown what begins here: how the text was cut must not matter.
+            self._looks -= step is not None
             if isinstance(step, int):
                 at = step
                 continue
@@ -253,8 +262,10 @@ class Scanner:
         alone = held.candidate.alone(following, final=final or len(following) == MOST_SPACE)
         if alone is None:
             return None
-        raw, rest = raw[: held.end], raw[held.end :]
+        end = held.end + (held.candidate.spare(following) if alone else 0)
+        raw, rest = raw[:end], raw[end:]
         self._held = None
+        self._looks -= _READING
         if held.candidate.spoilt or not alone:
             self._fail(
                 held, "its brackets do not match" if held.candidate.spoilt else "there is text around it"
@@ -283,9 +294,9 @@ class Scanner:
             except MismatchError as error:
                 self._fail(held, str(error))
         first, newline, rest = raw.partition("\n")
-        if not self._looks:
+        if not self._second_looks:
             first, newline, rest = raw, "", ""
-        self._looks -= 1
+        self._second_looks -= 1
         self._emit(first + newline)
         return rest
 

@@ -13,6 +13,8 @@ from coderouter_core.api import Request
 
 #: Schemas are looked into no further than this.
 DEEPEST = 8
+#: Values in the arguments of a call; more would take too long to compare with a schema.
+MOST_VALUES = 4096
 
 _KINDS: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
@@ -103,6 +105,8 @@ class Tools:
             arguments = {}
         if not isinstance(arguments, dict):
             raise MismatchError("the arguments are not an object")
+        if _is_large(arguments):
+            raise MismatchError(f"the arguments hold more than {MOST_VALUES} values")
         fitting = _fit(arguments, tool.schema, "arguments", 0)
         try:
             return Call(tool.name, orjson.dumps(fitting).decode())
@@ -124,6 +128,17 @@ def _declared(body: Mapping[str, Any]) -> Iterator[Tool]:
             ours = isinstance(schema, dict) or key == "functions" or entry.get("type") == "function"
             if isinstance(name, str) and name and ours:
                 yield Tool(name, schema if isinstance(schema, dict) else {})
+
+
+def _is_large(arguments: dict[str, Any]) -> bool:
+    left = MOST_VALUES
+    waiting: list[Any] = [arguments]
+    while waiting and left >= 0:
+        value = waiting.pop()
+        if isinstance(value, dict | list):
+            left -= len(value)
+            waiting += value.values() if isinstance(value, dict) else value
+    return left < 0
 
 
 def _fit(value: Any, schema: Any, where: str, depth: int) -> Any:

@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from coderouter_filter_tool_repair.reading import MOST_CALLS
 from coderouter_filter_tool_repair.scanner import MOST_HELD, Found, Scanner
 from coderouter_filter_tool_repair.tools import Tool, Tools
 from hypothesis import given, settings
@@ -173,6 +174,11 @@ def test_a_call_is_found(text: str, form: str) -> None:
         pytest.param("get_weather(city=open('x').read())", id="python-that-is-no-literal"),
         pytest.param("`<tool_call>` is a tag, and <tool_call> too.", id="a-tag-in-prose"),
         pytest.param("{" * 100, id="brackets"),
+        pytest.param("<function=Bash><parameter=command>rm -r /tmp/wo", id="a-parameter-that-was-cut-off"),
+        pytest.param(
+            "<tool_call><function=Bash><parameter=command>rm -r /tmp/wo",
+            id="a-wrapped-parameter-that-was-cut-off",
+        ),
         pytest.param("[TOOL_CALLS] are marks", id="a-mark-in-prose"),
     ],
 )
@@ -209,6 +215,13 @@ def test_a_raw_line_break_in_a_text_is_kept() -> None:
 @pytest.mark.parametrize("between", ["\n", "", "; ", ", ", "\n\n"])
 def test_calls_one_after_the_other_are_found(between: str) -> None:
     assert len(found(between.join([OSLO] * 3))) == 3
+
+
+@pytest.mark.parametrize("more", ["}", "}}", "]}"])
+def test_brackets_too_many_go_with_the_call(more: str) -> None:
+    *before, last = scan([f"So:\n{OSLO}{more}\n"])
+
+    assert [piece for piece in [*before, last] if isinstance(piece, str)] == ["So:\n", "\n"]
 
 
 def test_a_broken_call_does_not_hide_one_on_a_later_line() -> None:
@@ -310,7 +323,60 @@ def test_a_call_in_prose_is_found_wherever_it_is_cut(
     assert sum(isinstance(piece, Found) for piece in scan([whole[:cut], whole[cut:]])) == 1
 
 
-def steps(text: str) -> int:
+def test_after_so_many_calls_the_rest_is_text() -> None:
+    calls = [OSLO] * 1000
+
+    pieces = scan(["\n".join(calls)])
+
+    assert isinstance(pieces[-1], str)
+    assert pieces[-1].endswith(OSLO)
+
+
+def test_a_long_answer_is_split_the_same_wherever_it_is_cut() -> None:
+    text = "\n".join([OSLO, "{'name': 'Bash'}", "get_weather is a tool", "```json"] * 400)
+
+    assert scan(text) == scan([text])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(f"[{', '.join([OSLO] * (MOST_CALLS + 1))}]", id="list"),
+        pytest.param(
+            f"<tool_call>{'<function=list-files></function>' * (MOST_CALLS + 1)}</tool_call>", id="tags"
+        ),
+    ],
+)
+def test_more_calls_in_one_piece_than_anybody_means_are_text(text: str) -> None:
+    assert found(text) == []
+
+
+def test_arguments_of_more_values_than_are_compared_are_text() -> None:
+    assert found(OSLO[:-2] + f', "at": [{"1," * 5000}1]' + "}}") == []
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        f"{OSLO}\n",
+        f"{OSLO} x\n",
+        OSLO.replace("city", "town") + "\n",
+        'get_weather(city="Oslo")\n',
+        "get_weather\n",
+        '{"id": 1, "type": "function", ',
+        f"<tool_call>{OSLO}</tool_call>\n",
+        "<tool_call>{",
+        "```\n",
+        f"```\n{OSLO}\n```\n",
+    ],
+)
+def test_the_work_for_a_text_has_an_end(attack: str) -> None:
+    small, large = (attack * (size // len(attack)) for size in (512 * 1024, 1024 * 1024))
+
+    assert steps(large, 4096) <= 1.2 * steps(small, 4096)
+
+
+def steps(text: str, size: int = 64) -> int:
     """How many calls, Python's and C's, a text takes that comes in pieces."""
     scanner = Scanner(TOOLS)
     count = 0
@@ -322,8 +388,8 @@ def steps(text: str) -> int:
     before = sys.getprofile()
     sys.setprofile(profile)
     try:
-        for at in range(0, len(text), 64):
-            scanner.feed(text[at : at + 64])
+        for at in range(0, len(text), size):
+            scanner.feed(text[at : at + size])
         scanner.feed("", final=True)
     finally:
         sys.setprofile(before)

@@ -43,13 +43,9 @@ def figures_of(attempts: Sequence[Attempt]) -> dict[str, Any]:
         "cache_share": sum([usage.cache_read for usage in usages]) / prompt if prompt else None,
         "cost_usd": sum([cost.usd for cost in costs if cost.usd is not None]),
         "savings_usd": sum([cost.savings_usd for cost in costs]),
-        "unpriced": sum([_is_unpriced(each) for each in attempts]),
+        "unpriced": sum([cost.usd is None for cost in costs]),
         "last_error": _last_error(attempts),
     }
-
-
-def _is_unpriced(attempt: Attempt) -> bool:
-    return attempt.outcome is Outcome.OK and (attempt.cost is None or attempt.cost.usd is None)
 
 
 def _speeds(attempts: Iterable[Attempt]) -> Iterator[float]:

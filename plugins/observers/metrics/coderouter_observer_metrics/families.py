@@ -45,7 +45,7 @@ COUNTERS = (
     _F("responses_total", "Requests that ended, by the class of the status their clients got.", ("status",)),
     _F("attempts_finished_total", "Attempts that ended, each with one outcome.", ("provider", "outcome")),
     _F("attempt_errors_total", "Attempts that failed or broke, by kind of error.", ("provider", "kind")),
-    _F("attempts_unpriced_total", "Attempts with tokens whose price is not known.", ("provider",)),
+    _F("attempts_unpriced_total", "Attempts whose price is not known, those that failed but were billed included.", ("provider",)),
     _F("tokens_total", "Tokens by kind; the kinds do not overlap.", ("provider", "kind")),
     _F("reasoning_tokens_total", "Tokens of output that were reasoning; tokens_total has them as output too.", ("provider",)),
     _F("client_disconnects_total", "Clients that left before the end.", ("phase",)),

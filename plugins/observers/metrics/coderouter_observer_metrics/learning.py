@@ -118,7 +118,7 @@ class Learning:
             return
         if cost.usd:
             add(("cost_total_usd_total", name), cost.usd)
-        elif cost.usd is None and (usage.prompt or usage.output):
+        elif cost.usd is None:
             add(("attempts_unpriced_total", name))
         if cost.savings_usd:
             add(("cost_savings_usd_total", name), cost.savings_usd)

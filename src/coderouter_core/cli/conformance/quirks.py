@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from coderouter_core.cli.conformance.check import ANTHROPIC_AND_CHAT, dialect_check, expect
+from coderouter_core.cli.conformance.check import (
+    ANTHROPIC_AND_CHAT,
+    EVERY_DIALECT,
+    dialect_check,
+    expect,
+)
 from coderouter_core.cli.conformance.gateway import TOOL_NAME, TOOLS, Gateway, usage_of_streams
 from coderouter_core.cli.conformance.heard import Said
 from coderouter_core.cli.conformance.streams import grammatical
@@ -85,17 +90,15 @@ def no_end_mark(gateway: Gateway, dialect: Dialect) -> None:
     expect((said.text, bool(said.stop)) == (TEXT, True), "text or stop reason is missing")
 
 
-def _calls_come(
-    gateway: Gateway, dialect: Dialect, *quirks: Quirk, calls: Sequence[ToolCall] = CALLS
-) -> None:
+def _calls_come(gateway: Gateway, dialect: Dialect, *quirks: Quirk) -> None:
     """Each call keeps its own arguments, and has an id of its own."""
-    reply = Reply(calls=calls, chunk=4, quirks=quirks)
-    wanted: list[tuple[str, Any]] = [(call.name, call.arguments) for call in calls]
+    reply = Reply(calls=CALLS, chunk=4, quirks=quirks)
+    wanted: list[tuple[str, Any]] = [(call.name, call.arguments) for call in CALLS]
     for how, said in _both(gateway, dialect, reply, tools=TOOLS[dialect]["tools"]):
         expect(said.error is None, f"{how} ends with an error: {said.error}")
         expect([(call.name, call.decoded) for call in said.calls] == wanted, f"{how} calls {said.calls}")
         expect(
-            len({call.id for call in said.calls} - {""}) == len(calls), f"{how} has not an id for each call"
+            len({call.id for call in said.calls} - {""}) == len(CALLS), f"{how} has not an id for each call"
         )
         _stopped_for_calls(how, dialect, said)
 
@@ -105,98 +108,70 @@ def _stopped_for_calls(how: str, dialect: Dialect, said: Said) -> None:
         expect(said.stop == "tool_use", f"{how} stopped for {said.stop!r}")
 
 
-@dialect_check(
-    "calls", "Calls of several tools each keep their arguments, in order.", source=CHUNKS, scripted=True
-)
-def calls(gateway: Gateway, dialect: Dialect) -> None:
-    _calls_come(gateway, dialect)
-
-
-@dialect_check(
-    "calls-interleaved", "Calls whose arguments come in turns are not mixed up.", source=CHUNKS, scripted=True
-)
-def calls_interleaved(gateway: Gateway, dialect: Dialect) -> None:
-    _calls_come(gateway, dialect, Quirk.INTERLEAVED)
-
-
-@dialect_check(
-    "calls-whole",
-    "A call that comes in one piece is a call like any other.",
-    source=IN_THE_WILD,
-    scripted=True,
-)
-def calls_whole(gateway: Gateway, dialect: Dialect) -> None:
-    _calls_come(gateway, dialect, Quirk.WHOLE_ARGS)
-
-
 #: What a client of the upstream's own dialect may be handed as it came, others not.
 _TRANSLATED = (Dialect.MESSAGES, Dialect.RESPONSES)
 
-
-@dialect_check(
-    "calls-object",
-    "Arguments that are an object, not text, are understood.",
-    source=IN_THE_WILD,
-    dialects=_TRANSLATED,
-    scripted=True,
+#: Checks of calls that come in odd ways: name, what is so, source, dialects, the quirk of the upstream.
+_CALLS: Sequence[tuple[str, str, str, Sequence[Dialect], Sequence[Quirk]]] = (
+    ("calls", "Calls of several tools each keep their arguments, in order.", CHUNKS, EVERY_DIALECT, ()),
+    (
+        "calls-interleaved",
+        "Calls whose arguments come in turns are not mixed up.",
+        CHUNKS,
+        EVERY_DIALECT,
+        (Quirk.INTERLEAVED,),
+    ),
+    (
+        "calls-whole",
+        "A call that comes in one piece is a call like any other.",
+        IN_THE_WILD,
+        EVERY_DIALECT,
+        (Quirk.WHOLE_ARGS,),
+    ),
+    (
+        "calls-object",
+        "Arguments that are an object, not text, are understood.",
+        IN_THE_WILD,
+        _TRANSLATED,
+        (Quirk.ARGS_OBJECT,),
+    ),
+    ("calls-no-index", "Calls without an index are told apart.", IN_THE_WILD, _TRANSLATED, (Quirk.NO_INDEX,)),
+    (
+        "calls-same-index",
+        "Parallel calls that all claim index 0 are told apart.",
+        IN_THE_WILD,
+        _TRANSLATED,
+        (Quirk.SAME_INDEX,),
+    ),
+    (
+        "calls-repeated-id",
+        "A call that repeats its id with each piece stays one call.",
+        IN_THE_WILD,
+        _TRANSLATED,
+        (Quirk.REPEAT_ID,),
+    ),
+    ("calls-no-id", "A call without an id is given one.", IN_THE_WILD, _TRANSLATED, (Quirk.NO_TOOL_ID,)),
+    (
+        "calls-stop",
+        "Calls after which a server says stop are calls to the client.",
+        IN_THE_WILD,
+        _TRANSLATED,
+        (Quirk.TOOL_FINISH_STOP,),
+    ),
 )
-def calls_object(gateway: Gateway, dialect: Dialect) -> None:
-    _calls_come(gateway, dialect, Quirk.ARGS_OBJECT)
 
 
-@dialect_check(
-    "calls-no-index",
-    "Calls without an index are told apart.",
-    source=IN_THE_WILD,
-    dialects=_TRANSLATED,
-    scripted=True,
-)
-def calls_no_index(gateway: Gateway, dialect: Dialect) -> None:
-    _calls_come(gateway, dialect, Quirk.NO_INDEX)
+def _calls_come_with(quirks: Sequence[Quirk]) -> Callable[[Gateway, Dialect], None]:
+    def run(gateway: Gateway, dialect: Dialect) -> None:
+        _calls_come(gateway, dialect, *quirks)
+
+    return run
 
 
-@dialect_check(
-    "calls-same-index",
-    "Parallel calls that all claim index 0 are told apart.",
-    source=IN_THE_WILD,
-    dialects=_TRANSLATED,
-    scripted=True,
-)
-def calls_same_index(gateway: Gateway, dialect: Dialect) -> None:
-    _calls_come(gateway, dialect, Quirk.SAME_INDEX)
-
-
-@dialect_check(
-    "calls-repeated-id",
-    "A call that repeats its id with each piece stays one call.",
-    source=IN_THE_WILD,
-    dialects=_TRANSLATED,
-    scripted=True,
-)
-def calls_repeated_id(gateway: Gateway, dialect: Dialect) -> None:
-    _calls_come(gateway, dialect, Quirk.REPEAT_ID)
-
-
-@dialect_check(
-    "calls-no-id",
-    "A call without an id is given one.",
-    source=IN_THE_WILD,
-    dialects=_TRANSLATED,
-    scripted=True,
-)
-def calls_no_id(gateway: Gateway, dialect: Dialect) -> None:
-    _calls_come(gateway, dialect, Quirk.NO_TOOL_ID)
-
-
-@dialect_check(
-    "calls-stop",
-    "Calls after which a server says stop are calls to the client.",
-    source=IN_THE_WILD,
-    dialects=_TRANSLATED,
-    scripted=True,
-)
-def calls_stop(gateway: Gateway, dialect: Dialect) -> None:
-    _calls_come(gateway, dialect, Quirk.TOOL_FINISH_STOP)
+for _name, _asserts, _source, _dialects, _quirks in _CALLS:
+    dialect_check(_name, _asserts, source=_source, dialects=_dialects, scripted=True)(
+        _calls_come_with(_quirks)
+    )
 
 
 @dialect_check(

@@ -15,7 +15,8 @@ STATES = ("healthy", "slow", "degraded", "resting", "unhealthy")
 
 @frozen
 class Row:
-    """One provider. Times in seconds; `hit_rate` None where nothing was counted; `notes` say why it is as it is."""
+    """One provider. Times in seconds; `hit_rate` None where nothing was counted; `notes` say why it is as it is.
+    `input_tokens` are all of its prompts, cached or not."""
 
     name: str
     state: str
@@ -155,7 +156,8 @@ def _rows(document: Mapping[str, Any], config: Mapping[str, Any], counters: Mapp
 
 
 def _row(name: str, entry: Mapping[str, Any], attempts: int, notes: Sequence[str]) -> Row:
-    outcomes, tokens = _table(entry.get("outcomes")), _table(entry.get("tokens"))
+    outcomes, tokens, cache = (_table(entry.get(key)) for key in ("outcomes", "tokens", "cache"))
+    cached = int(cache.get("read_tokens", 0)) + int(cache.get("creation_tokens", 0))
     cost, error = _table(entry.get("cost")), _table(entry.get("last_error"))
     first = _table(entry.get("time_to_first_token"))
     return Row(
@@ -165,11 +167,11 @@ def _row(name: str, entry: Mapping[str, Any], attempts: int, notes: Sequence[str
         failed=int(outcomes.get("failed", 0)) + int(outcomes.get("failed_midstream", 0)),
         first_p50_s=first.get("p50_s"),
         first_p95_s=first.get("p95_s"),
-        input_tokens=int(tokens.get("input", 0)),
+        input_tokens=int(tokens.get("input", 0)) + cached,
         output_tokens=int(tokens.get("output", 0)),
         cost_usd=float(cost.get("total_usd") or 0.0),
         savings_usd=float(cost.get("savings_usd") or 0.0),
-        hit_rate=_table(entry.get("cache")).get("hit_rate"),
+        hit_rate=cache.get("hit_rate"),
         error_status=error.get("status"),
         error=str(error.get("error") or ""),
         notes=tuple(notes),

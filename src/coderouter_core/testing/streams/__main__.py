@@ -26,7 +26,8 @@ MakeFilters = Callable[[], Sequence[StreamFilter]]
 _OF_CONTENT = tuple(f"the {what} " for what in ("text", "thinking", "calls", "ids", "reason", "usage"))
 _SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 ASKED = {
-    "tools": [{"name": name, "input_schema": _SCHEMA} for name in ("read_file", "get_weather", "run", "f")]
+    "stream": True,
+    "tools": [{"name": name, "input_schema": _SCHEMA} for name in ("read_file", "get_weather", "run", "f")],
 }
 
 

@@ -104,6 +104,8 @@ def _tools(rest: dict[str, Any], out: dict[str, Any], names: Names, losses: Loss
     choice = rest.pop("tool_choice", None)
     if (legacy := rest.pop("function_call", None)) and choice is None:
         choice = {"type": "function", "function": legacy} if isinstance(legacy, dict) else legacy
+    if table(choice).get("type") == "allowed_tools":
+        tools, choice = _allowed(tools, table(choice.get("allowed_tools")), names)
     alone = rest.get("parallel_tool_calls") is False
     if alone:
         del rest["parallel_tool_calls"]
@@ -119,6 +121,16 @@ def _tools(rest: dict[str, Any], out: dict[str, Any], names: Names, losses: Loss
             wanted["disable_parallel_tool_use"] = True
     if wanted:
         out["tool_choice"] = wanted
+
+
+def _allowed(
+    tools: list[dict[str, Any]], allowed: dict[str, Any], names: Names
+) -> tuple[list[dict[str, Any]], Any]:
+    """The tools that may be called in this turn, and whether one must be."""
+    listed = allowed.get("tools")
+    functions = [table(table(each).get("function")) for each in (listed if isinstance(listed, list) else ())]
+    known = {names.of(function.get("name")) for function in functions}
+    return [tool for tool in tools if tool["name"] in known], allowed.get("mode")
 
 
 def _tool(function: dict[str, Any], names: Names, losses: Losses) -> dict[str, Any]:

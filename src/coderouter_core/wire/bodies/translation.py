@@ -29,23 +29,19 @@ def translate(
     source: Dialect,
     target: Dialect,
     *,
-    effort: bool = False,
     reasoning: bool = False,
-    control: str | None = None,
+    control: str = "none",
     structured: bool = False,
 ) -> Translated:
     """`body`, which `source`'s check has passed, as a request in `target`.
 
-    `effort`: the provider takes the dialect's field for how hard to think; others refuse a request that has it.
-    `reasoning`: the provider wants the thinking of earlier turns back. `control`: its ``reasoning_control``, where that
-    is known. `structured`: it takes a schema for its answer in the Messages dialect. Neither `body` nor what is in it is
-    changed, but parts of it are shared. `RequestError` for what has no form and cannot be left out (``n``).
-    LookupError for dialects between which nothing is translated.
+    `reasoning`: the provider wants the thinking of earlier turns back. `control`: its ``reasoning_control``; others
+    refuse a request that says how hard to think. `structured`: it takes a schema for its answer in the Messages
+    dialect. Neither `body` nor what is in it is changed, but parts of it are shared. `RequestError` for what has no
+    form and cannot be left out (``n``). LookupError for dialects between which nothing is translated.
     """
     losses = Losses()
     names: Mapping[str, str] = {}
-    if control is None:
-        control = ("openai" if target is Dialect.CHAT else "anthropic") if effort else "none"
     if source is target:
         out = {key: value for key, value in body.items() if key != "profile"}
     elif (source, target) == (Dialect.MESSAGES, Dialect.CHAT):

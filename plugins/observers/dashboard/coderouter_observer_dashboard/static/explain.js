@@ -44,10 +44,11 @@ async function show() {
 }
 
 function way(id, facts) {
+  const unpriced = facts.attempts.some((each) => !known(each.cost_usd) && each.usage.reported);
   const cost = facts.attempts.reduce((all, each) => all + (each.cost_usd ?? 0), 0);
   const saved = facts.attempts.reduce((all, each) => all + (each.savings_usd ?? 0), 0);
   return [
-    h("p", { class: "sum" }, outcome(facts.outcome), ` ${facts.status ?? ""} after ${seconds(facts.seconds)} · ${usd(cost)}${saved ? `, saved ${usd(saved)}` : ""}`),
+    h("p", { class: "sum" }, outcome(facts.outcome), ` ${facts.status ?? ""} after ${seconds(facts.seconds)} · ${unpriced ? (cost ? `${usd(cost)} and what is unpriced` : "price unknown") : usd(cost)}${saved ? `, saved ${usd(saved)}` : ""}`),
     h("dl", { class: "pairs" },
       pair("Request", h("code", {}, id)),
       pair("Began", moment(facts.at)),

@@ -58,9 +58,15 @@ export function drawTiles({ router, live, costs, now, minutes }) {
     tile("95 % done within", milliseconds(router.hour_p95_ms), "last hour"),
     tile("Tokens out", short(tokens), "last hour"),
     tile("In flight", number(live.length), live.length ? `longest ${span(now - live[0].began_at)}` : "nobody waits"),
-    tile("Cost today", usd(today?.cost_usd), today ? `saved ${usd(today.savings_usd)}` : ""),
-    tile("This month", usd(month?.cost_usd), month ? `saved ${usd(month.savings_usd)}` : ""),
+    tile("Cost today", usd(today?.cost_usd), besides(today)),
+    tile("This month", usd(month?.cost_usd), besides(month)),
   ]);
+}
+
+/** What a sum of dollars leaves out comes before what it saved: an unknown price is not nothing. */
+function besides(spent) {
+  if (!spent) return "";
+  return spent.unpriced ? `${number(spent.unpriced)} attempts unpriced` : `saved ${usd(spent.savings_usd)}`;
 }
 
 const tile = (name, value, note, look) => h("div", { class: look ? `tile ${look}` : "tile" }, h("h3", {}, name), h("p", { class: "big" }, value), h("p", { class: "note" }, note));

@@ -26,7 +26,7 @@ export function drawProviders({ providers, now }) {
       { id: "ttft", name: "First token", num: true, by: (row) => row.ttft_p50_s, cell: (row) => [seconds(row.ttft_p50_s), h("span", { class: "under" }, known(row.ttft_p95_s) ? `p95 ${seconds(row.ttft_p95_s)}` : "")] },
       { id: "speed", name: "Tokens/s", num: true, by: (row) => row.tokens_per_s, cell: (row) => [short(row.tokens_per_s), h("span", { class: "under" }, row.output_tokens ? `${short(row.output_tokens)} out` : "")] },
       { id: "cache", name: "Cache", num: true, by: (row) => row.cache_share, cell: (row) => percent(row.cache_share) },
-      { id: "cost", name: "Cost", num: true, by: (row) => row.cost_usd, cell: (row) => [usd(row.cost_usd), h("span", { class: "under" }, row.unpriced ? `${number(row.unpriced)} unpriced` : row.savings_usd ? `saved ${usd(row.savings_usd)}` : "")] },
+      { id: "cost", name: "Cost", num: true, by: (row) => row.cost_usd, cell: (row) => [row.unpriced && !row.cost_usd ? "–" : usd(row.cost_usd), h("span", { class: "under" }, row.unpriced ? `${number(row.unpriced)} unpriced` : row.savings_usd ? `saved ${usd(row.savings_usd)}` : "")] },
       { id: "month", name: "This month", num: true, by: (row) => row.month_usd, cell: (row) => budget(row) },
     ],
   });

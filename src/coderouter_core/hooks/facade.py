@@ -1,22 +1,24 @@
-"""The hooks as typed methods: how answers combine, and who gave them.
-
-pluggy's collected list does not say who answered, and one implementation that raises hides
-the rest. So the implementations of each hook are listed once, at start, and called from here.
-"""
+"""The hooks as typed methods: how answers combine, and who gave them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import pluggy
-from attrs import define
 
-from coderouter_core.errors import ConfigError, PluginError, Problem, where
+from coderouter_core.errors import ConfigError, PluginError, Problem
 from coderouter_core.events import Event, Events, EventSpec
+from coderouter_core.hooks.implementations import (
+    Failures,
+    Implementation,
+    collected,
+    implementations,
+    verdicts,
+)
 from coderouter_core.model import (
     Adapter,
     Attempt,
@@ -34,67 +36,30 @@ from coderouter_core.model import (
     Request,
     Reservation,
     Router,
+    Said,
     Standing,
     StreamFilter,
     Usage,
 )
-from coderouter_core.model import Said as Said
 
 if TYPE_CHECKING:
     import httpx
     from starlette.routing import BaseRoute
-
-#: An observer that raises this often in a row is switched off.
-PATIENCE = 10
 
 #: Headers of W3C Trace Context.
 TRACE_HEADERS = ("traceparent", "tracestate")
 NO_HEADERS: Mapping[str, str] = {}
 
 
-@define(eq=False)
-class Implementation:
-    """One plugin's function for one hook; `call` takes every argument of the hook, in order."""
-
-    plugin: str
-    call: Callable[..., Any]
-    failures: int = 0
-    switched_off: bool = False
-
-
-def _caller(function: Callable[..., Any], wanted: Sequence[str], given: Sequence[str]) -> Callable[..., Any]:
-    """`function`, which takes the arguments `wanted`, as one that takes all that are `given`."""
-    if tuple(wanted) == tuple(given):
-        return function
-    places = [given.index(name) for name in wanted]
-    if not places:
-        return lambda *_: function()
-    if len(places) == 1:
-        (only,) = places
-        return lambda *arguments: function(arguments[only])
-    pick = itemgetter(*places)
-    return lambda *arguments: function(*pick(arguments))
-
-
 class Hooks:
     """Calls the hooks of every registered plugin."""
 
     def __init__(self, manager: pluggy.PluginManager, events: Events) -> None:
-        self._events = events
+        self._failures = Failures(events)
         self._observing = False
-        self._table: dict[str, list[Implementation]] = {}
-        for name, caller in vars(manager.hook).items():
-            if name.startswith("_") or caller.spec is None:
-                continue
-            self._table[name] = [
-                Implementation(
-                    found.plugin_name, _caller(found.function, found.argnames, caller.spec.argnames)
-                )
-                for found in reversed(caller.get_hookimpls())
-            ]
+        self._table = implementations(manager)
         self._match = self._table["match_rule"]
         # A condition's class belongs to one plugin: whoever judged one is asked about the others.
-        self._judges: dict[type, Implementation] = {}
         self._owners: dict[type, Implementation] = {}
         self._filter = self._table["filter_chain"]
         self._reorder = self._table["reorder_chain"]
@@ -113,10 +78,10 @@ class Hooks:
     # ---- start
 
     def declare_options(self) -> list[Said[Option]]:
-        return self._collect("declare_options")
+        return collected(self._table, "declare_options")
 
     def declare_events(self) -> list[Said[EventSpec]]:
-        return self._collect("declare_events")
+        return collected(self._table, "declare_events")
 
     def configure(self, config: Config, router: Router) -> None:
         problems: list[Problem] = []
@@ -140,10 +105,10 @@ class Hooks:
         return [Said(plugin, service) for plugin, service in found if service is not None]
 
     def routes(self) -> list[Said[BaseRoute]]:
-        return self._collect("routes")
+        return collected(self._table, "routes")
 
     def open_paths(self) -> list[Said[str]]:
-        return self._collect("open_paths")
+        return collected(self._table, "open_paths")
 
     def token_counter(self, otherwise: Callable[[str], int]) -> Callable[[str], int]:
         """The plugins' counter of tokens; `otherwise` where there is none, and for pieces on which it fails."""
@@ -159,7 +124,7 @@ class Hooks:
         try:
             return counter(text)
         except Exception as error:
-            self._failed(each, "token_counter", error)
+            self._failures.deciding(each, "token_counter", error)
             return otherwise(text)
 
     # ---- when somebody looks
@@ -173,7 +138,7 @@ class Hooks:
             try:
                 told = list(each.call() or ())
             except Exception as error:
-                self._raised(each, "report_standing", error)
+                self._failures.observing(each, "report_standing", error)
             else:
                 each.failures = 0
                 said += [Said(each.plugin, one) for one in told]
@@ -188,7 +153,7 @@ class Hooks:
             try:
                 answer = each.call(condition, request)
             except Exception as error:
-                self._failed(each, "match_rule", error)
+                self._failures.deciding(each, "match_rule", error)
                 continue
             if answer is not None:
                 if owner is None:
@@ -213,7 +178,7 @@ class Hooks:
     def filter_chain(
         self, chain: Sequence[Provider], request: Request, profile: Profile
     ) -> list[Said[Rejection]]:
-        return self._verdicts("filter_chain", self._filter, chain, request, profile)
+        return verdicts("filter_chain", self._filter, chain, request, profile)
 
     def reorder_chain(
         self, chain: Sequence[Provider], request: Request, profile: Profile
@@ -223,7 +188,7 @@ class Hooks:
             try:
                 said += [Said(each.plugin, one) for one in each.call(chain, request, profile) or ()]
             except Exception as error:
-                self._failed(each, "reorder_chain", error)
+                self._failures.deciding(each, "reorder_chain", error)
         return said
 
     # ---- attempt
@@ -231,7 +196,7 @@ class Hooks:
     def review_attempt(
         self, provider: Provider, request: Request, profile: Profile
     ) -> list[Said[Rejection | Drop | Reservation]]:
-        return self._verdicts("review_attempt", self._attempt, provider, request, profile)
+        return verdicts("review_attempt", self._attempt, provider, request, profile)
 
     def stream_filters(self, provider: Provider, request: Request) -> list[StreamFilter]:
         found: list[tuple[int, str, StreamFilter]] = []
@@ -252,7 +217,7 @@ class Hooks:
             try:
                 headers = each.call(attempt, request)
             except Exception as error:
-                self._raised(each, "trace_context", error)
+                self._failures.observing(each, "trace_context", error)
                 continue
             each.failures = 0
             if headers is not None:
@@ -264,7 +229,7 @@ class Hooks:
             try:
                 cost = each.call(provider, usage)
             except Exception as error:
-                self._failed(each, "compute_cost", error)
+                self._failures.deciding(each, "compute_cost", error)
                 return Cost(usd=None)
             if cost is not None:
                 return cost  # type: ignore[no-any-return]
@@ -285,44 +250,12 @@ class Hooks:
         finally:
             self._observing = False
 
-    # ---- how they combine
-
-    def _collect(self, hook: str) -> list[Said[Any]]:
-        return [Said(each.plugin, one) for each in self._table[hook] for one in each.call() or ()]
-
-    def _verdicts(
-        self, hook: str, implementations: Iterable[Implementation], *arguments: Any
-    ) -> list[Said[Any]]:
-        said: list[Said[Any]] = []
-        for each in implementations:
-            try:
-                answer = each.call(*arguments)
-                if answer is not None:
-                    said += [Said(each.plugin, one) for one in answer]
-            except Exception as error:
-                raise PluginError(each.plugin, hook, error) from error
-        return said
-
     def _observe(self, each: Implementation, hook: str, fact: Any) -> None:
         if each.switched_off:
             return
         try:
             each.call(fact)
         except Exception as error:
-            self._raised(each, hook, error)
+            self._failures.observing(each, hook, error)
         else:
             each.failures = 0
-
-    def _raised(self, each: Implementation, hook: str, error: Exception) -> None:
-        each.failures += 1
-        each.switched_off = each.failures >= PATIENCE
-        self._failed(each, hook, error)
-
-    def _failed(self, each: Implementation, hook: str, error: Exception) -> None:
-        self._events.emit(
-            "plugin-failed",
-            plugin=each.plugin,
-            hook=hook,
-            error=where(error),
-            switched_off=each.switched_off,
-        )
