@@ -93,7 +93,10 @@ def _observers() -> list[str]:
 
 def _measured(cores: Cores, seconds: int) -> list[Compared]:
     os.sched_setaffinity(0, {cores.load})
-    with tempfile.TemporaryDirectory(prefix="coderouter-bench-") as folder, _routers(cores, Path(folder)) as sides:
+    with (
+        tempfile.TemporaryDirectory(prefix="coderouter-bench-") as folder,
+        _routers(cores, Path(folder)) as sides,
+    ):
         for side in sides:
             _loaded(side, 1, Path(folder))  # connections are made, caches are filled
         rounds: list[list[Figures]] = [[] for _ in sides]

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -177,7 +177,9 @@ def spend_an_hour(traffic: Traffic) -> None:
         traffic.post(PATHS[Dialect.CHAT], {**question("hello", Dialect.CHAT, stream), "n": 2}, "other")
     traffic.post("/v1/messages/count_tokens", question("hello", Dialect.MESSAGES, False))
     traffic.post(PATHS[Dialect.CHAT], b"{ this is no JSON")
-    traffic.post(PATHS[Dialect.MESSAGES], question("hello", Dialect.MESSAGES, False), "nobody-knows-this-profile")
+    traffic.post(
+        PATHS[Dialect.MESSAGES], question("hello", Dialect.MESSAGES, False), "nobody-knows-this-profile"
+    )
     traffic.post(PATHS[Dialect.MESSAGES], looping(), "careful")
     for dialect in (Dialect.MESSAGES, Dialect.CHAT):
         traffic.leave(question("main=hang", dialect, True), PATHS[dialect], early=True)
@@ -192,7 +194,9 @@ def looping() -> dict[str, Any]:
     for at in range(6):
         called = {"type": "tool_use", "id": f"t{at}", "name": "look", "input": {"at": "it"}}
         turns.append({"role": "assistant", "content": [called]})
-        turns.append({"role": "user", "content": [{"type": "tool_result", "tool_use_id": f"t{at}", "content": "no"}]})
+        turns.append(
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": f"t{at}", "content": "no"}]}
+        )
     return {**question("", Dialect.MESSAGES, False), "messages": turns}
 
 
@@ -233,7 +237,9 @@ def told_by_log(path: Path) -> Totals:
         requests=len(ends),
         tried=sum(bool(end["attempts"]) for end in ends),
         attempts=sum(end["attempts"] for end in ends),
-        prompt=sum(end["input_tokens"] + end["cache_read_tokens"] + end["cache_write_tokens"] for end in ends),
+        prompt=sum(
+            end["input_tokens"] + end["cache_read_tokens"] + end["cache_write_tokens"] for end in ends
+        ),
         output=sum(end["output_tokens"] for end in ends),
         cached=sum(end["cache_read_tokens"] for end in ends),
         cost_usd=sum(end["cost_usd"] for end in ends),
@@ -243,7 +249,11 @@ def told_by_log(path: Path) -> Totals:
 
 def told_by_document(said: Mapping[str, Any]) -> Totals:
     counters = said["counters"]
-    sums = {key: sum(value.values()) for key, value in counters.items() if isinstance(value, dict) and _flat(value)}
+    sums = {
+        key: sum(value.values())
+        for key, value in counters.items()
+        if isinstance(value, dict) and _flat(value)
+    }
     return Totals(
         requests=counters["requests_total"],
         attempts=sums["provider_attempts"],
@@ -252,7 +262,9 @@ def told_by_document(said: Mapping[str, Any]) -> Totals:
         cached=counters["cache_read_tokens_total"],
         cost_usd=counters["cost_total_usd_aggregate"],
         unpriced=sums["attempts_unpriced"],
-        by_provider={each["name"]: (each["attempts"], each["tokens"]["output"]) for each in said["providers"]},
+        by_provider={
+            each["name"]: (each["attempts"], each["tokens"]["output"]) for each in said["providers"]
+        },
     )
 
 
@@ -265,7 +277,9 @@ def told_by_prometheus(text: str) -> Totals:
 
     def of(name: str, **labels: str) -> float:
         wanted = f"coderouter_{name}"
-        return sum(each.value for each in samples if each.name == wanted and labels.items() <= each.labels.items())
+        return sum(
+            each.value for each in samples if each.name == wanted and labels.items() <= each.labels.items()
+        )
 
     tried = {each.labels["provider"] for each in samples if each.name == "coderouter_provider_attempts_total"}
     kinds = ("input", "cache_read", "cache_write")
@@ -355,7 +369,9 @@ class Collector:
     def take(self, path: str, body: bytes) -> None:
         if path == "/v1/traces":
             came = ExportTraceServiceRequest.FromString(body).resource_spans
-            self.spans += [_attributes(span) for each in came for scope in each.scope_spans for span in scope.spans]
+            self.spans += [
+                _attributes(span) for each in came for scope in each.scope_spans for span in scope.spans
+            ]
             return
         for each in ExportMetricsServiceRequest.FromString(body).resource_metrics:
             for metric in (metric for scope in each.scope_metrics for metric in scope.metrics):
@@ -386,13 +402,17 @@ def told_by_spans(collector: Collector) -> Totals:
         output=of("gen_ai.usage.output_tokens"),
         cached=of("gen_ai.usage.cache_read.input_tokens"),
         cost_usd=of("coderouter.cost_usd"),
-        by_provider={name: (count, of("gen_ai.usage.output_tokens", name)) for name, count in providers.items()},
+        by_provider={
+            name: (count, of("gen_ai.usage.output_tokens", name)) for name, count in providers.items()
+        },
     )
 
 
 def told_by_meters(collector: Collector) -> Totals:
     points = collector.points
-    usage = [(_attributes(point)["gen_ai.token.type"], point) for point in points["gen_ai.client.token.usage"]]
+    usage = [
+        (_attributes(point)["gen_ai.token.type"], point) for point in points["gen_ai.client.token.usage"]
+    ]
     return Totals(
         requests=sum(point.count for point in points["gen_ai.server.request.duration"]),
         attempts=sum(point.count for point in points["gen_ai.client.operation.duration"]),
@@ -427,7 +447,7 @@ def plugin(name: str) -> tuple[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def hour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hour]:
+def hour(tmp_path_factory: pytest.TempPathFactory) -> Hour:
     home = tmp_path_factory.mktemp("hour")
     clock, told, collector = FakeClock(), Told(), Collector()
     mirror, ledger = home / "events.jsonl", home / "ledger.db"
@@ -459,7 +479,7 @@ def hour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hour]:
     shown["ledger"] = told_by_ledger(stats("--cost", "--by", "provider", "--ledger", str(ledger)))
     shown["spans"], shown["meters"] = told_by_spans(collector), told_by_meters(collector)
     collector.close()
-    yield Hour(traffic.asked, calls, attempts, shown)
+    return Hour(traffic.asked, calls, attempts, shown)
 
 
 # ---- the same
