@@ -192,6 +192,17 @@ def test_an_address_with_a_request_opens_its_way(
         expect(page.locator("#explain")).to_contain_text(identity)
 
 
+def test_an_unknown_price_is_not_shown_as_nothing(
+    browser: Browser, upstream: Upstream, tmp_path: Path
+) -> None:
+    with serving(tmp_path, upstream) as router, looking(browser, router.url) as page:
+        identity = router.ask()
+
+        page.goto(f"{router.url}/dashboard#request={identity}")
+
+        expect(page.locator("#explain .sum")).to_contain_text("price unknown")
+
+
 def test_a_key_is_asked_for_and_never_shown(browser: Browser, upstream: Upstream, tmp_path: Path) -> None:
     with serving(tmp_path, upstream, keys=True) as router, looking(browser, router.url) as page:
         for said, sees in (("a wrong key", "That key was not taken"), (KEY, None)):

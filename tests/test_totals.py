@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -447,7 +447,7 @@ def plugin(name: str) -> tuple[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def hour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hour]:
+def hour(tmp_path_factory: pytest.TempPathFactory) -> Hour:
     home = tmp_path_factory.mktemp("hour")
     clock, told, collector = FakeClock(), Told(), Collector()
     mirror, ledger = home / "events.jsonl", home / "ledger.db"
@@ -479,7 +479,7 @@ def hour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hour]:
     shown["ledger"] = told_by_ledger(stats("--cost", "--by", "provider", "--ledger", str(ledger)))
     shown["spans"], shown["meters"] = told_by_spans(collector), told_by_meters(collector)
     collector.close()
-    yield Hour(traffic.asked, calls, attempts, shown)
+    return Hour(traffic.asked, calls, attempts, shown)
 
 
 # ---- the same

@@ -8,6 +8,7 @@ version, in which the histogram of tokens becomes counters. Source: the files ``
 # ruff: noqa: S105 (names of tokens that models count)
 from __future__ import annotations
 
+import functools
 from urllib.parse import urlsplit
 
 from attrs import frozen
@@ -130,21 +131,23 @@ HOSTS = {
 
 def provider_name(provider: Provider) -> str:
     """Who serves `provider`: the name that the conventions have for its host, else its kind."""
-    host = urlsplit(provider.base_url).hostname or ""
+    host = _place(provider.base_url)[0]
     known = (name for end, name in HOSTS.items() if host == end or host.endswith(f".{end}"))
     return next(known, provider.kind.replace("-", "_"))
 
 
 def server(provider: Provider) -> dict[str, str | int]:
     """Host and port of `provider`; nothing for one that has none."""
-    parts = urlsplit(provider.base_url)
-    if not parts.hostname:
-        return {}
+    host, port = _place(provider.base_url)
+    return {SERVER_ADDRESS: host, SERVER_PORT: port} if host else {}
+
+
+@functools.lru_cache(maxsize=1000)
+def _place(url: str) -> tuple[str, int]:
+    """Host and port; kept, since every attempt asks for those of its provider, and reading a URL takes long."""
+    parts = urlsplit(url)
     try:
         port = parts.port
     except ValueError:
         port = None
-    return {
-        SERVER_ADDRESS: parts.hostname,
-        SERVER_PORT: port or (443 if parts.scheme == "https" else 80),
-    }
+    return parts.hostname or "", port or (443 if parts.scheme == "https" else 80)
