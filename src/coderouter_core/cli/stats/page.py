@@ -87,8 +87,8 @@ def _title(facts: Facts, view: View) -> list[Text]:
     )
     second = Text(
         f"first token {seconds(facts.first_p50_s)} (p95 {seconds(facts.first_p95_s)})  "
-        f"own time {seconds(facts.overhead_p50_s)}  in {tokens(facts.input_tokens)}  "
-        f"out {tokens(facts.output_tokens)}  cost {usd(facts.cost_usd)}  saved {usd(facts.savings_usd)}"
+        f"own {seconds(facts.overhead_p50_s)}  in {tokens(facts.input_tokens)}  "
+        f"out {tokens(facts.output_tokens)}  cost {usd(facts.cost_usd)} saved {usd(facts.savings_usd)}"
     )
     return [first, second, Text("-" * min(view.width, 78), style=DIM)]
 
