@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -53,14 +54,18 @@ def folded(name: str) -> str:
 
 
 class Tools:
-    """The tools of one request, by name."""
+    """The tools of one request, by name; looked through when somebody asks, which most answers do not."""
 
-    def __init__(self, tools: Sequence[Tool]) -> None:
-        self._exact = {tool.name: tool for tool in tools}
+    def __init__(self, tools: Iterable[Tool]) -> None:
+        self._declared = tools
+
+    @cached_property
+    def _exact(self) -> Mapping[str, Tool]:
+        return {tool.name: tool for tool in self._declared}
 
     @cached_property
     def _folded(self) -> Mapping[str, list[Tool]]:
-        """By names as models may write them. Most answers never ask."""
+        """By names as models may write them."""
         found: dict[str, list[Tool]] = {}
         for tool in self._exact.values():
             found.setdefault(folded(tool.name), []).append(tool)
@@ -72,8 +77,9 @@ class Tools:
         choice = request.body.get("tool_choice")
         if choice == "none" or (isinstance(choice, dict) and choice.get("type") == "none"):
             return None
-        tools = list(_declared(request.body))
-        return cls(tools) if tools else None
+        declared = _declared(request.body)
+        first = next(declared, None)
+        return None if first is None else cls(chain((first,), declared))
 
     def named(self, said: str) -> Tool:
         """The one tool that `said` can mean."""
