@@ -331,6 +331,30 @@ def test_nobody_there_is_told(port: int) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        pytest.param(b"SSH-2.0-x\r\n\r\n", "answers with something that is not HTTP", id="garbage"),
+        pytest.param(b"", "takes the connection and closes it without an answer", id="nothing"),
+    ],
+)
+def test_a_server_that_is_no_gateway_is_told(answer: bytes, says: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=_answer_once, args=(server, answer))
+        thread.start()
+        done = run(f"http://127.0.0.1:{server.getsockname()[1]}", "--model", "any")
+        thread.join()
+
+    assert (done.exit_code, says in done.stderr) == (2, True), done.stderr
+
+
+def _answer_once(server: socket.socket, answer: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(answer)
+
+
 def test_a_port_that_is_taken_is_told() -> None:
     with Upstream("hello") as gateway:
         taken = gateway.url.rpartition(":")[2]

@@ -183,3 +183,21 @@ def test_choices_that_all_say_nothing_are_no_answer(stream: bool) -> None:
     empty = WHOLE.replace(b'"one"', b'""').replace(b'"two"', b"null")
 
     assert ask(empty, Holding(), stream=stream, kind="application/json").status == 502
+
+
+@pytest.mark.parametrize(
+    ("plugins", "words"),
+    [((), {0: "one more", 1: "two"}), ((Holding(),), {0: "ONE MORE", 1: "TWO"})],
+    ids=["relayed", "filtered"],
+)
+def test_a_stream_that_nobody_asked_for_becomes_a_whole_answer_of_all_its_choices(
+    plugins: tuple[Any, ...], words: dict[int, str]
+) -> None:
+    asked = ask(STREAM, *plugins, stream=False)
+
+    ends = [choice["finish_reason"] for choice in asked.body["choices"]]
+    assert (texts(asked), ends, asked.attempts[0].usage.output) == (words, ["stop", "length"], 4)
+
+
+def test_a_stream_that_nobody_asked_for_and_of_which_one_choice_is_cut_is_no_answer() -> None:
+    assert ask(BEGIN + WORDS + chunk(said(0, "stop")), stream=False).status == 502

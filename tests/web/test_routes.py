@@ -87,6 +87,16 @@ def test_a_404_of_an_anthropic_route_is_anthropic_shaped(router: ServedRouter) -
     assert (body["type"], body["error"]["type"]) == ("error", "not_found_error")
 
 
+@pytest.mark.parametrize("path", ["/v1/responses/x", "/v1/chat/x", "/v1/completions/x", "/v1/embeddings/x"])
+@pytest.mark.parametrize("headers", [{}, {"x-api-key": "k"}, ANTHROPIC], ids=["bare", "key", "version"])
+def test_a_404_of_an_openai_route_is_openai_shaped(
+    router: ServedRouter, path: str, headers: dict[str, str]
+) -> None:
+    body = router.client.get(path, headers=headers).json()
+
+    assert ("type" in body, "param" in body["error"]) == (False, True)
+
+
 def test_every_answer_has_an_id(router: ServedRouter) -> None:
     paths = ["/v1/messages/batches/none", "/nowhere"]
     ids = [router.client.get(path).headers.get("x-request-id", "") for path in paths]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
+import orjson
 import pytest
 from attrs import evolve, frozen
 
 from coderouter_core.model import Dialect, StreamEvent, StreamFilter
+from coderouter_core.testing.streams.heard import heard
 from coderouter_core.wire import codec
 from coderouter_core.wire.codec import Lane
 from coderouter_core.wire.grammar import problems
 from coderouter_core.wire.lanes import TranslatingLane
-from coderouter_core.wire.sse import write
+from coderouter_core.wire.sse import Framer, payload, write
 
 MESSAGES, CHAT = codec(Dialect.MESSAGES), codec(Dialect.CHAT)
 
@@ -272,10 +275,19 @@ def test_the_usage_chunk_is_hidden_from_a_client_that_did_not_ask() -> None:
     assert (out, lane.usage.input) == (ROLE + CHUNK + FINISH + DONE, 3)
 
 
+def test_usage_inside_of_a_choice_is_counted() -> None:
+    lane = CHAT.relay()
+    lane.feed(
+        write(b'{"choices":[{"index":0,"delta":{},"finish_reason":"stop","usage":{"prompt_tokens":3}}]}')
+    )
+
+    assert lane.usage.input == 3
+
+
 def test_usage_on_a_chunk_with_choices_is_not_hidden() -> None:
     both = write(b'{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":3}}')
 
-    assert CHAT.relay(hide_usage=True).feed(both) == both
+    assert CHAT.relay(hide_usage=True).feed(both + DONE) == both + DONE
 
 
 def test_several_choices_are_over_when_each_is() -> None:
@@ -317,6 +329,7 @@ def test_what_is_not_an_event_is_garbage(data: bytes, client: Dialect | None) ->
     [
         pytest.param(b'{"choices":[{"delta":{"content":""}}]}', False, id="empty-text"),
         pytest.param(b'{"choices":[{"delta":{"reasoning":"a"}}]}', True, id="reasoning"),
+        pytest.param(b'{"choices":[{"delta":{"thinking":"a"}}]}', True, id="thinking"),
         pytest.param(b'{"choices":[{"delta":{"refusal":"a"}}]}', True, id="refusal"),
         pytest.param(
             b'{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a"}]}}]}', False, id="nameless-call"
@@ -334,7 +347,7 @@ def test_what_is_not_an_event_is_garbage(data: bytes, client: Dialect | None) ->
 def test_what_counts_as_content_in_a_chat_stream(frame: bytes, content: bool) -> None:
     lanes = [CHAT.relay(), to(Dialect.MESSAGES, Dialect.CHAT)]
     for lane in lanes:
-        lane.feed(write(frame))
+        lane.feed(write(frame) + DONE)
 
     assert [lane.content for lane in lanes] == [content, content]
 
@@ -425,7 +438,7 @@ def test_a_filter_sees_content_before_the_lane_counts_it() -> None:
     one_letter = CHUNK.replace(b'"hi"', b'"h"')
     lane.feed(ROLE + one_letter)
     before = lane.content
-    lane.feed(FINISH)
+    lane.feed(FINISH + DONE)
 
     assert (before, lane.content) == (False, True)
 
@@ -608,3 +621,176 @@ def test_pings_of_the_upstream_are_passed_on_in_the_clients_dialect() -> None:
     lane = to(Dialect.MESSAGES, Dialect.CHAT)
 
     assert lane.feed(b": OPENROUTER PROCESSING\n\n") == MESSAGES.ping
+
+
+LATE_CALL = write(
+    b'{"id":"chatcmpl-1","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","type":"function",'
+    b'"function":{"name":"f","arguments":"{}"}}]},"finish_reason":null}]}'
+)
+BEGUN = ROLE.replace(b"}}]}", b'},"finish_reason":null}]}')
+SAID = CHUNK.replace(b"}}]}", b'},"finish_reason":null}]}')
+CHAT_LANES = pytest.mark.parametrize(
+    "make", [CHAT.relay, lambda: filtered(Dialect.CHAT, Watch())], ids=["relay", "filtered"]
+)
+
+
+def passed(lane: Lane, *frames: bytes) -> bytes:
+    return b"".join([*map(lane.feed, frames), lane.close()])
+
+
+@CHAT_LANES
+def test_a_call_after_the_finish_reason_comes_before_it(make: Callable[[], Lane]) -> None:
+    out = passed(make(), BEGUN, SAID, FINISH, LATE_CALL, USAGE, DONE)
+
+    [answer] = heard(Dialect.CHAT, out)
+    assert (problems(Dialect.CHAT, out), answer.calls[0].name, answer.reason) == ([], "f", "tool_calls")
+
+
+@CHAT_LANES
+def test_text_after_the_finish_reason_comes_before_it(make: Callable[[], Lane]) -> None:
+    whole = CHUNK.replace(b"}}]}", b'},"finish_reason":"stop","logprobs":{"content":[]}}]}')
+    out = passed(make(), BEGUN, whole, SAID, DONE)
+
+    [answer] = heard(Dialect.CHAT, out)
+    assert (problems(Dialect.CHAT, out), answer.text, answer.reason) == ([], "hihi", "stop")
+
+
+@CHAT_LANES
+@pytest.mark.parametrize("end", [USAGE + DONE, DONE, b""], ids=["usage", "done", "nothing"])
+def test_the_chunk_that_ends_the_answer_passes_as_it_came(make: Callable[[], Lane], end: bytes) -> None:
+    finish = FINISH.replace(b'"delta"', b'"native_finish_reason":"STOP","delta"')
+
+    assert finish in passed(make(), ROLE, CHUNK, finish, end)
+
+
+def test_the_end_that_came_with_content_is_parted_from_it() -> None:
+    last = CHUNK.replace(b"}}]}", b'},"finish_reason":"stop"}],"x_new":1}')
+    out = passed(filtered(Dialect.CHAT, Watch()), ROLE, last, DONE)
+
+    assert (problems(Dialect.CHAT, out), out.count(b"x_new")) == ([], 2)
+
+
+ODD_CALLS = [
+    pytest.param({"id": "a", "function": {"name": "f", "arguments": '{"a":1}'}}, id="no-index"),
+    pytest.param({"index": 0, "id": "a", "function": {"name": "f", "arguments": {"a": 1}}}, id="object"),
+    pytest.param({"index": 0, "function": {"name": "f", "arguments": '{"a":1}'}}, id="no-id"),
+    pytest.param({"index": 3, "id": "a", "function": {"name": "f", "arguments": '{"a":1}'}}, id="index-3"),
+]
+
+
+@pytest.mark.parametrize("entry", ODD_CALLS)
+@pytest.mark.parametrize("before", [b"", BEGUN + SAID], ids=["first", "after-text"])
+def test_a_relay_mends_a_call_that_clients_cannot_read(entry: dict[str, Any], before: bytes) -> None:
+    chunk = {
+        "id": "chatcmpl-1",
+        "choices": [{"index": 0, "delta": {"tool_calls": [entry]}, "finish_reason": None}],
+    }
+    out = passed(CHAT.relay(), before + write(orjson.dumps(chunk)) + FINISH + DONE)
+
+    [answer] = heard(Dialect.CHAT, out)
+    assert out.startswith(before)
+    assert (problems(Dialect.CHAT, out), [(call.name, call.arguments) for call in answer.calls]) == (
+        [],
+        [("f", '{"a":1}')],
+    )
+
+
+FUNCTIONS = {"functions": [{"name": "f"}]}
+
+
+@pytest.mark.parametrize(
+    ("upstream", "calls"),
+    [
+        pytest.param(
+            CHAT,
+            write(
+                b'{"id":"c","choices":[{"index":0,"delta":{"role":"assistant","function_call":'
+                b'{"name":"f","arguments":"{}"}},"finish_reason":null}]}'
+            )
+            + FINISH.replace(b'"stop"', b'"function_call"')
+            + DONE,
+            id="chat",
+        ),
+        pytest.param(
+            MESSAGES,
+            START
+            + OPEN.replace(b'"type":"text","text":""', b'"type":"tool_use","id":"a","name":"f","input":{}')
+            + CLOSE
+            + LAST.replace(b"end_turn", b"tool_use")
+            + STOP,
+            id="messages",
+        ),
+    ],
+)
+def test_a_client_that_declared_functions_is_answered_with_a_function_call(
+    upstream: Any, calls: bytes
+) -> None:
+    out = passed(TranslatingLane(upstream.reader(), CHAT.writer(asked=FUNCTIONS)), calls)
+
+    data = [orjson.loads(payload(frame)) for frame in Framer().feed(out.removesuffix(DONE))]
+    choices = [choice for chunk in data for choice in chunk["choices"]]
+    pieces = [piece for choice in choices if (piece := choice["delta"].get("function_call"))]
+    assert (
+        "".join(piece.get("name", "") for piece in pieces),
+        "".join(piece["arguments"] for piece in pieces),
+    ) == (
+        "f",
+        "{}",
+    )
+    assert ([choice["finish_reason"] for choice in choices][-1], b"tool_calls" in out) == (
+        "function_call",
+        False,
+    )
+
+
+def test_a_whole_answer_for_a_client_that_declared_functions_holds_a_function_call() -> None:
+    use = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+    [choice] = CHAT.fold(MESSAGES.events({"content": [use]}), asked=FUNCTIONS)["choices"]
+
+    assert (
+        choice["message"]["function_call"],
+        choice["finish_reason"],
+        "tool_calls" in choice["message"],
+    ) == (
+        {"name": "f", "arguments": "{}"},
+        "function_call",
+        False,
+    )
+
+
+def test_a_refusal_stays_one_where_the_first_chunk_has_no_role() -> None:
+    """All of it under one name, and after the role."""
+    first, second = (
+        write(b'{"id":"c","choices":[{"index":0,"delta":{"refusal":"%b"},"finish_reason":null}]}' % text)
+        for text in (b"I can", b"not")
+    )
+    out = passed(filtered(Dialect.CHAT, Watch()), first, second, FINISH, DONE)
+
+    assert (first + second in out, problems(Dialect.CHAT, out.replace(b"chatcmpl-1", b"c"))) == (True, [])
+
+
+def test_a_relay_numbers_calls_that_are_all_number_0() -> None:
+    second = LATE_CALL.replace(b'"id":"a"', b'"id":"b"')
+    out = passed(CHAT.relay(), BEGUN, LATE_CALL, second, FINISH, DONE)
+
+    assert out.startswith(BEGUN + LATE_CALL)
+    assert (problems(Dialect.CHAT, out), [call.id for call in heard(Dialect.CHAT, out)[0].calls]) == (
+        [],
+        ["a", "b"],
+    )
+
+
+def test_a_relay_reads_a_whole_message_in_a_chunk() -> None:
+    message = b'{"id":"chatcmpl-1","choices":[{"index":0,"message":{"content":"hi"},"finish_reason":"stop"}]}'
+    lane = CHAT.relay()
+    out = passed(lane, write(message), DONE)
+
+    assert (problems(Dialect.CHAT, out), lane.content, heard(Dialect.CHAT, out)[0].text) == ([], True, "hi")
+
+
+def test_a_relay_that_writes_anew_still_tells_a_cut() -> None:
+    lane = CHAT.relay()
+    passed(lane, write(b'{"choices":[{"index":0,"message":{"content":"hi"}}]}'))
+
+    assert lane.fault is not None
+    assert lane.fault.code == "truncated"

@@ -77,7 +77,9 @@ def answers(*left_out: Quirk) -> pytest.MarkDecorator:
 
 
 UPSTREAM = answers()
-NAMED_UPSTREAM = answers(Quirk.DATA_ONLY)
+#: What no client can read is not passed on.
+UNREADABLE = (Quirk.NO_TOOL_ID, Quirk.SAME_INDEX, Quirk.NO_INDEX, Quirk.ARGS_OBJECT)
+READABLE_UPSTREAM = answers(Quirk.DATA_ONLY, *UNREADABLE)
 CLIENT = pytest.mark.parametrize(
     "client", [Dialect.MESSAGES, Dialect.CHAT], ids=lambda dialect: f"to-{dialect.value}"
 )
@@ -178,12 +180,19 @@ def test_byte_by_byte_gives_the_same_stream(upstream: Dialect, client: Dialect, 
     assert bytewise == through(translating(upstream, client), [data])
 
 
-@NAMED_UPSTREAM
+@READABLE_UPSTREAM
 def test_a_relay_passes_every_byte(upstream: Dialect, reply: Reply) -> None:
     data = stream(upstream, reply)
 
     bytewise = through(codec(upstream).relay(), [data[at : at + 1] for at in range(len(data))])
     assert bytewise.startswith(data)
+
+
+@UPSTREAM
+def test_what_was_said_arrives_relayed(upstream: Dialect, reply: Reply) -> None:
+    out = through(codec(upstream).relay(), [stream(upstream, reply)])
+
+    assert told(read(upstream, out)) == meant(reply)
 
 
 @UPSTREAM

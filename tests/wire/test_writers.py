@@ -225,9 +225,9 @@ def test_the_usage_chunk_comes_when_it_was_asked_for(
 
 def test_no_text_follows_a_finish_that_was_passed_on() -> None:
     frame = b'data: {"choices":[{"index":0,"delta":{"role":"assistant"},"finish_reason":"stop"}]}\n\n'
-    writer = codec(Dialect.CHAT).writer()
-    writer.write(StreamEvent("start"))
-    writer.relay(frame, codec(Dialect.CHAT).reader().read(frame)[1:])
+    reader, writer = codec(Dialect.CHAT).reader(), codec(Dialect.CHAT).writer()
+    writer.relay(frame, reader.read(frame))
+    writer.relay(b"", reader.close())
 
     assert writer.write(StreamEvent("delta", text="late")) == b""
 

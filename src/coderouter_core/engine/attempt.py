@@ -34,10 +34,11 @@ from coderouter_core.model import (
     Usage,
     size_of,
 )
-from coderouter_core.wire.chat.mending import mended
-from coderouter_core.wire.chat.several import size_of_answer
+from coderouter_core.wire.chat.mending import mended as chat_mended
+from coderouter_core.wire.chat.several import folded, size_of_answer
 from coderouter_core.wire.codec import Lane
 from coderouter_core.wire.lenient import loads
+from coderouter_core.wire.messages.mending import mended as messages_mended
 
 #: A body that is not streamed, or an error's, may be this large.
 MOST_BODY = 64 * 1024 * 1024
@@ -224,7 +225,7 @@ class Try:
             return lambda: self._client.end(frames)
         if events is not said or not self._speaker.same:
             body = self._speaker.folded(events)
-        elif (whole := mended(decoded)) is not None:
+        elif (whole := chat_mended(decoded) or messages_mended(decoded)) is not None:
             body = orjson.dumps(whole)
         return lambda: self._client.whole(200, {}, body)
 
@@ -239,7 +240,7 @@ class Try:
         if not (holds_content(passed) or self._accept_empty):
             raise UpstreamError("empty", EMPTY, status=self._status)
         self._commit()
-        passed = mended(passed) or passed
+        passed = chat_mended(passed) or passed
         if self._request.stream:
             frames = self._speaker.choices_streamed(passed)
             return lambda: self._client.end(frames)
@@ -249,7 +250,7 @@ class Try:
     async def _collect(self, answer: Answer) -> Callable[[], Awaitable[None]]:
         """A stream from an upstream that streams although nobody asked, folded into a whole answer."""
         limits = self._call.limits
-        reader = Collector(self._speaker.upstreams)
+        reader = Collector(self._speaker.upstreams, several=self._speaker.several)
         deadline = self._loop.time() + limits.first_byte_s
         chunks = answer.chunks.__aiter__()
         size = 0
@@ -260,13 +261,26 @@ class Try:
                     raise self.patience.too_much(MOST_BODY)
                 if reader.feed(data):
                     deadline = self._loop.time() + limits.idle_s
-            events = await self._speaker.filtered(reader.close())
+            said = reader.close()
+            events = said if self._speaker.several else await self._speaker.filtered(said)
         finally:
             self._usage, self._size, self._ended = reader.usage, reader.size, reader.finished
+        if self._speaker.several:
+            return self._collected_choices(reader)
         self._judge(events)
         self._commit()
         body = self._speaker.folded(events)
         return lambda: self._client.whole(200, {}, body)
+
+    def _collected_choices(self, reader: Collector) -> Callable[[], Awaitable[None]]:
+        """A stream of several choices, each folded on its own."""
+        choices = reader.choices()
+        for events in choices.values():
+            for event in events:
+                if event.kind == "error" and event.fault is not None:
+                    raise self._said(event.fault)
+        whole = folded(choices, created=int(self.record.started_at))
+        return self._whole_choices(whole, orjson.dumps(whole))
 
     # ---- pieces
 

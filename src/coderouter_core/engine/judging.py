@@ -15,6 +15,7 @@ SPOKEN = (
     "images",
     "reasoning",
     "reasoning_content",
+    "thinking",
 )
 TEXTS = ("text", "thinking")
 

@@ -25,6 +25,9 @@ from coderouter_core.web.models import models
 from coderouter_core.web.probes import courtesies, probes
 from coderouter_core.web.security import Security, read_headers
 
+#: Paths that only OpenAI's clients know, whatever their headers are.
+OPENAI = ("/v1/responses", "/v1/chat", "/v1/completions", "/v1/embeddings")
+
 
 def make_app(router: CodeRouter, bound: Sequence[str] = ("127.0.0.1",)) -> Security:
     """Every route of the core and of the plugins, behind the security middleware.
@@ -95,10 +98,12 @@ def _routes(router: CodeRouter) -> list[BaseRoute]:
 
 
 def dialect_of(path: str, headers: dict[str, str]) -> Dialect:
-    """The dialect in which a client that asked for `path` reads an error."""
-    if path.startswith("/v1/messages") or "anthropic-version" in headers or "x-api-key" in headers:
+    """The dialect in which a client that asked for `path` reads an error; where the path does not tell, its headers do."""
+    if path.startswith("/v1/messages"):
         return Dialect.MESSAGES
-    return Dialect.CHAT
+    if path.startswith(OPENAI):
+        return Dialect.CHAT
+    return Dialect.MESSAGES if "anthropic-version" in headers or "x-api-key" in headers else Dialect.CHAT
 
 
 async def _answer(router: CodeRouter, scope: Scope, send: Send, fault: Fault) -> None:

@@ -9,17 +9,15 @@ import orjson
 
 from coderouter_core.model import Dialect, Fault, StreamFilter
 from coderouter_core.wire import faults, sse
+from coderouter_core.wire.chat.deltas import said_error
 from coderouter_core.wire.chat.errors import DONE, error_frames
 from coderouter_core.wire.chat.reader import ChatReader
-from coderouter_core.wire.chat.relay import said_error
+from coderouter_core.wire.chat.several import MOST_CHOICES
 from coderouter_core.wire.chat.usage import Tally, is_complete, written
 from coderouter_core.wire.chat.writer import ChatWriter
 from coderouter_core.wire.lanes import FrameLane, TranslatingLane
 from coderouter_core.wire.lenient import count, loads, string, table, whole
 from coderouter_core.wire.sse import payload
-
-#: An answer has no more choices than that.
-MOST_CHOICES = 128
 
 
 class ChoicesLane(FrameLane):

@@ -8,8 +8,8 @@ from typing import Any
 from coderouter_core.model import Dialect, StreamEvent
 from coderouter_core.wire import checking, faults
 from coderouter_core.wire.chat.codec import ChatCodec
+from coderouter_core.wire.chat.deltas import said_error
 from coderouter_core.wire.chat.reader import ChatReader
-from coderouter_core.wire.chat.relay import said_error
 from coderouter_core.wire.chat.usage import Tally
 from coderouter_core.wire.completions import text_or_tokens
 from coderouter_core.wire.lenient import table

@@ -120,20 +120,24 @@ class TranslatingLane(FrameLane):
                 self.steps += 1
             if event.text:
                 self.size += size_of(event.text)
-        passed = self._filtered(events)
-        if self._same and passed and unchanged(passed, events):
-            for event in passed:
-                self._see(event)
-            out = self._writer.relay(frame, passed) if self.fault is None else b""
-        else:
-            out = self._written(passed)
+        out = self._passed(frame, events)
+        self.stopped = self.stopped or self._reader.finished
         if self._reader.ended:
             self.stopped = self.done = True
             out += self._writer.close()
         return out
 
+    def _passed(self, frame: bytes, events: Sequence[StreamEvent]) -> bytes:
+        """What the client gets of the next events, read from `frame`."""
+        passed = self._filtered(events)
+        if not (self._same and passed and unchanged(passed, events)):
+            return self._written(passed)
+        for event in passed:
+            self._see(event)
+        return self._writer.relay(frame, passed) if self.fault is None else b""
+
     def _late(self) -> bytes:
-        out = self._written(self._filtered(self._reader.close()))
+        out = self._passed(b"", self._reader.close())
         self.stopped = self._reader.finished
         return out
 

@@ -94,7 +94,7 @@ def test_the_stop_string_that_was_met_is_told(field: str) -> None:
     last = delta("stop")
     last["choices"][0][field] = "END"
 
-    stop = read(delta(content="a"), last)[-2]
+    stop = read(delta(content="a"), last)[-1]
     assert (stop.reason, stop.stop_sequence) == ("stop_sequence", "END")
 
 
@@ -104,10 +104,31 @@ def test_arguments_may_come_after_the_finish_reason() -> None:
     assert made["content"][0]["input"] == {"a": 1}
 
 
-def test_text_after_a_finish_reason_is_not_read() -> None:
-    assert answer(delta("stop", content="a"), delta(content="b"))["content"] == [
-        {"type": "text", "text": "a"}
-    ]
+def test_text_may_come_after_the_finish_reason() -> None:
+    made = answer(delta("stop", content="a"), delta(content="b"))
+
+    assert made["content"] == [{"type": "text", "text": "ab"}]
+
+
+def test_a_call_may_come_after_the_finish_reason() -> None:
+    made = answer(delta(content="hi"), delta("stop"), call('{"a":1}', id="x", name="f"))
+
+    kinds = [block["type"] for block in made["content"]]
+    assert (kinds, made["stop_reason"]) == (["text", "tool_use"], "tool_use")
+
+
+@pytest.mark.parametrize("identity", ["x", "fresh", None])
+def test_a_call_that_comes_once_more_after_the_finish_reason_is_one(identity: str | None) -> None:
+    told_again = call('{"a":1}', name="f", **({"id": identity} if identity else {}))
+    made = answer(call('{"a":1}', id="x", name="f"), delta("tool_calls"), told_again)
+
+    assert len(made["content"]) == 1
+
+
+def test_a_whole_message_after_the_finish_reason_is_not_read() -> None:
+    again = {"id": "c1", "choices": [{"index": 0, "message": {"content": "a"}}]}
+
+    assert answer(delta(content="a"), delta("stop"), again)["content"] == [{"type": "text", "text": "a"}]
 
 
 def test_arguments_cut_off_by_the_length_become_an_object() -> None:
@@ -160,13 +181,20 @@ def test_content_as_a_list_of_parts(content: list[Any], blocks: list[str]) -> No
     assert [f"{block['type']}:{block[block['type']]}" for block in made] == blocks
 
 
-@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning", "thinking"])
 def test_reasoning_is_thinking(field: str) -> None:
     assert answer(delta(**{field: "hm"}), delta(content="a"))["content"][0]["thinking"] == "hm"
 
 
 def test_reasoning_under_both_names_is_read_once() -> None:
     assert answer(delta(reasoning="hm", reasoning_content="hm"))["content"][0]["thinking"] == "hm"
+
+
+def test_usage_inside_of_a_choice_is_read() -> None:
+    last = delta("stop")
+    last["choices"][0]["usage"] = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+
+    assert answer(delta(content="a"), last)["usage"]["output_tokens"] == 2
 
 
 def test_a_refusal_is_text() -> None:
@@ -205,7 +233,7 @@ def test_nonsense_inside_a_chunk_says_nothing(chunk: Chunk) -> None:
 
 
 def test_every_event_of_a_frame_carries_it() -> None:
-    frame = write(orjson.dumps(delta("stop", role="assistant", content="a")))
+    frame = write(orjson.dumps(delta(role="assistant", content="a")))
 
     assert {event.frame for event in codec(Dialect.CHAT).reader().read(frame)} == {frame}
 

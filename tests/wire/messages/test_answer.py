@@ -114,3 +114,9 @@ def test_calls_without_an_id_of_their_own_get_one() -> None:
 
     ids = [block["id"] for block in MESSAGES.fold(MESSAGES.events(body))["content"]]
     assert (ids[0], len(set(ids)), all(ids)) == ("x", 3, True)
+
+
+def test_input_that_is_json_already_is_not_encoded_twice() -> None:
+    events = MESSAGES.events(message({"type": "tool_use", "id": "t", "name": "f", "input": '{"a":1}'}))
+
+    assert [event.text for event in events if event.kind == "delta"] == ['{"a":1}']

@@ -10,6 +10,7 @@ import pytest
 
 from coderouter_core.model import Dialect, StreamEvent
 from coderouter_core.wire import codec
+from coderouter_core.wire.grammar import EventGrammar
 from coderouter_core.wire.sse import write
 
 Event = dict[str, Any]
@@ -89,7 +90,8 @@ def test_calls_without_an_id_of_their_own_get_one() -> None:
         *(
             block(at, type="tool_use", name="f", **more)
             for at, more in enumerate(({"id": "x"}, {"id": "x"}, {}))
-        )
+        ),
+        STOP,
     )
 
     ids = [event.id for event in events if event.kind == "block_start"]
@@ -230,3 +232,74 @@ def test_an_error_event_is_kept_as_it_came_for_a_client_of_the_dialect() -> None
 
     assert event.fault is not None
     assert orjson.loads(codec(Dialect.MESSAGES).error_body(event.fault, "req_1")) == raw
+
+
+def call(index: int, name: str) -> Event:
+    return block(index, type="tool_use", id=name, name=name, input={})
+
+
+def piece(index: int, text: str) -> Event:
+    return delta(index, "input_json_delta", partial_json=text)
+
+
+AT_ONCE = [
+    call(0, "weather"),
+    call(1, "bash"),
+    piece(0, '{"city":'),
+    piece(1, '{"command":"ls"}'),
+    piece(0, '"Oslo"}'),
+]
+CALLS = [{"city": "Oslo"}, {"command": "ls"}]
+
+
+def inputs(events: Sequence[StreamEvent]) -> list[Any]:
+    made = codec(Dialect.MESSAGES).fold(events)
+    return [block["input"] for block in made["content"] if block["type"] == "tool_use"]
+
+
+@pytest.mark.parametrize(
+    "stops",
+    [
+        pytest.param([close(0), close(1)], id="in-order"),
+        pytest.param([close(1), close(0)], id="backwards"),
+        pytest.param([close(0)], id="the-last-left-out"),
+        pytest.param([], id="none"),
+    ],
+)
+def test_calls_at_the_same_time_are_told_apart(stops: list[Event]) -> None:
+    assert inputs(read(*AT_ONCE, *stops, last("tool_use"), STOP)) == CALLS
+
+
+def test_calls_at_the_same_time_keep_the_neutral_grammar() -> None:
+    grammar = EventGrammar()
+    start = {"type": "message_start", "message": {"id": "msg_1", "content": [], "usage": {}}}
+
+    assert grammar.see(read(start, *AT_ONCE, close(1), close(0), last("tool_use"), STOP)) == []
+
+
+def test_the_first_of_calls_at_the_same_time_is_passed_on_live() -> None:
+    reader = codec(Dialect.MESSAGES).reader()
+    frames = [write(orjson.dumps(event), event["type"]) for event in AT_ONCE[:3]]
+
+    assert [event.text for event in reader.read(frames[0]) or ()] == [""]
+    assert reader.read(frames[1]) == []
+    assert [event.text for event in reader.read(frames[2])] == ['{"city":']
+
+
+def test_a_call_whose_arguments_are_complete_does_not_wait_for_its_stop() -> None:
+    events = read(call(0, "a"), piece(0, "{}"), call(1, "b"))
+
+    assert told(events) == ["block_start:a", "delta:{}", "block_stop:", "block_start:b"]
+
+
+def test_a_text_that_is_closed_late_does_not_end_the_call_after_it() -> None:
+    events = read(TEXT, HI, call(1, "f"), close(0), piece(1, '{"a":1}'), close(1), last("tool_use"), STOP)
+
+    assert inputs(events) == [{"a": 1}]
+
+
+def test_a_text_that_goes_on_beside_a_call_follows_it() -> None:
+    events = read(TEXT, HI, call(1, "f"), HI, piece(1, '{"a":1}'), close(1), close(0), last("tool_use"), STOP)
+
+    kinds = [block["type"] for block in codec(Dialect.MESSAGES).fold(events)["content"]]
+    assert (kinds, inputs(events)) == (["text", "tool_use", "text"], [{"a": 1}])

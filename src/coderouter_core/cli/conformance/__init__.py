@@ -13,6 +13,8 @@ from coderouter_core.cli import FAILURE, Mistake
 from coderouter_core.model import Dialect
 
 if TYPE_CHECKING:
+    import httpx
+
     from coderouter_core.cli.conformance.gateway import Gateway
 
 
@@ -62,7 +64,7 @@ def command(
     also fails in every way that real ones do: point a provider of the gateway, of either wire, at it, and name that
     provider or its profile as --model.
 
-    Ends with 0 when nothing failed, 1 when something did, 2 when nobody answers at URL.
+    Ends with 0 when nothing failed, 1 when something did, 2 when no HTTP server answers at URL.
     """
     from coderouter_core.cli.conformance import show
     from coderouter_core.cli.conformance.run import chosen, results
@@ -117,8 +119,24 @@ def _gateway(root: str, key: str | None, timeout_s: float, port: int | None) -> 
         try:
             gateway.reach()
         except httpx.HTTPError as error:
-            raise Mistake(f"{root}: nobody answers there: {error or type(error).__name__}") from None
+            raise Mistake(f"{root}: {_unreached(error)}") from None
         yield gateway
+
+
+def _unreached(error: httpx.HTTPError) -> str:
+    """What a server does, or that there is none."""
+    import httpx
+
+    said = str(error) or type(error).__name__
+    if isinstance(error, httpx.RemoteProtocolError):
+        if "without sending" in said:
+            return "takes the connection and closes it without an answer"
+        return f"answers with something that is not HTTP: {said}"
+    if isinstance(error, httpx.ReadError | httpx.WriteError):
+        return f"takes the connection and breaks it before it answers: {said}"
+    if isinstance(error, httpx.ReadTimeout):
+        return "takes the connection and stays silent"
+    return f"nobody answers there: {said}"
 
 
 def _first_model(gateway: Gateway) -> str:

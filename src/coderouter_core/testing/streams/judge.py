@@ -39,6 +39,11 @@ _REASONS = {
     },
 }
 
+#: Quirks of streams that a relay does not pass as they came.
+_MENDED = frozenset(
+    ("index-zero", "no-index", "no-ids", "fresh-ids", "object", "late-name", "after-finish", "again")
+)
+
 
 @frozen
 class Way:
@@ -108,8 +113,11 @@ def split(data: bytes, size: int | None, random: Random) -> list[bytes]:
 
 
 def _relayed(stream: Stream, lane: Lane, out: bytes) -> list[str]:
-    """A relay passes every byte but the mark of byte order, and adds what the end lacks."""
+    """A relay passes every byte but the mark of byte order, and adds what the end lacks; what clients cannot read is
+    written anew."""
     found = _ended(stream, lane)
+    if _MENDED.intersection(stream.quirks):
+        return found
     data = stream.data.removeprefix(b"\xef\xbb\xbf")
     if stream.end != "whole" or "data-only" in stream.quirks:
         return found

@@ -18,8 +18,14 @@ def events(body: Mapping[str, Any]) -> list[StreamEvent]:
     return ChatReader().whole(dict(body))
 
 
-def fold(events: Iterable[StreamEvent], *, created: int = 0) -> dict[str, Any]:
-    """A whole answer from the events of one. `created` is Unix time in seconds."""
+def is_legacy(asked: Mapping[str, Any] | None) -> bool:
+    """Whether a request declared functions as OpenAI had them before tools."""
+    return asked is not None and bool(asked.get("functions")) and not asked.get("tools")
+
+
+def fold(events: Iterable[StreamEvent], *, created: int = 0, legacy: bool = False) -> dict[str, Any]:
+    """A whole answer from the events of one. `created` is Unix time in seconds; `legacy`: its first call is a
+    ``function_call``, for which the client waits."""
     identity = model = ""
     reason = "end_turn"
     usage: Usage = NOTHING
@@ -41,11 +47,15 @@ def fold(events: Iterable[StreamEvent], *, created: int = 0) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": "".join(text) or None, "refusal": None}
     if reasoning:
         message["reasoning_content"] = "".join(reasoning)
-    if calls:
+    if calls and legacy:
+        message["function_call"] = _call(calls[0])["function"]
+    elif calls:
         message["tool_calls"] = [_call(call) for call in calls]
     elif message["content"] is None:
         message["content"] = ""
     finish = finish_reason(reason, called=bool(calls))
+    if legacy and finish == "tool_calls":
+        finish = "function_call"
     return {
         "id": completion_id(identity),
         "object": "chat.completion",

@@ -118,13 +118,15 @@ class Blocks:
     complete and another block begins, or at the end of the answer. Events of held pieces carry no frame.
     """
 
-    def __init__(self, mint: Mint = call_id) -> None:
-        self.called = False
+    def __init__(self, mint: Mint = call_id, calls: int = 0) -> None:
+        self.called = calls > 0
         #: Something of the present frame is held, so that its events are not all of it.
         self.holding = False
+        #: The finish reason has come: what follows may be said once more.
+        self.late = False
         self._ids = UniqueIds(mint)
         self._count = 0
-        self._calls = 0
+        self._calls = calls
         self._queue: deque[_Part] = deque()
         self._by_index: dict[int, _Part] = {}
         self._by_id: dict[str, _Part] = {}
@@ -143,6 +145,9 @@ class Blocks:
         said, name = string(entry.get("id")), string(function.get("name"))
         piece = _arguments(function.get("arguments"))
         index = entry.get("index")
+        if self.late and name and self._has(name, piece):
+            self.holding = True
+            return []
         part = self._meant(index, said, name)
         if part is None or _is_next(part, said, name, piece):
             part = self._new(index, said, name or (part.name if part else ""))
@@ -156,10 +161,6 @@ class Blocks:
             return []
         return self._piece(part, piece, self._standing(frame, part, entry))
 
-    def whole(self) -> bool:
-        """Whether every block is complete, so that nothing of the answer can be missing."""
-        return all(part.complete() for part in self._queue)
-
     def cut(self) -> bool:
         """Whether a call is open in the middle of its arguments."""
         return any(part.is_cut for part in self._queue)
@@ -170,6 +171,10 @@ class Blocks:
         while self._queue:
             events += self._shift(frame)
         return events
+
+    def _has(self, name: str, arguments: str) -> bool:
+        """Whether such a call has come already, under whatever id."""
+        return any(part.name == name and part.arguments == arguments for part in self._by_id.values())
 
     def _meant(self, index: Any, said: str, name: str) -> _Part | None:
         """The call that an entry goes on with, as far as that can be told."""

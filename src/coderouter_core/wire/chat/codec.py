@@ -29,9 +29,9 @@ class ChatCodec:
         *,
         include_usage: bool = True,
         created: int = 0,
-        asked: Mapping[str, Any] | None = None,  # noqa: ARG002
+        asked: Mapping[str, Any] | None = None,
     ) -> ChatWriter:
-        return ChatWriter(include_usage=include_usage, created=created)
+        return ChatWriter(include_usage=include_usage, created=created, legacy=answer.is_legacy(asked))
 
     def relay(self, *, hide_usage: bool = False) -> ChatRelay:
         return ChatRelay(hide_usage=hide_usage)
@@ -44,9 +44,9 @@ class ChatCodec:
         events: Iterable[StreamEvent],
         *,
         created: int = 0,
-        asked: Mapping[str, Any] | None = None,  # noqa: ARG002
+        asked: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        return answer.fold(events, created=created)
+        return answer.fold(events, created=created, legacy=answer.is_legacy(asked))
 
     def fault(
         self, status: int, headers: Mapping[str, str], body: bytes, *, now: float | None = None

@@ -10,7 +10,8 @@ from attrs import evolve
 from coderouter_core.model import Block, Dialect, Fault, StreamEvent, Usage
 from coderouter_core.wire import faults
 from coderouter_core.wire.chat.blocks import Blocks
-from coderouter_core.wire.chat.relay import TEXTS, said_error
+from coderouter_core.wire.chat.deltas import REASONING, TEXTS, said_error, usage_of
+from coderouter_core.wire.chat.ending import parted, says
 from coderouter_core.wire.chat.usage import Tally, is_complete
 from coderouter_core.wire.ids import Mint, call_id
 from coderouter_core.wire.lenient import count, loads, string, table, whole
@@ -22,20 +23,27 @@ _LIMITED = ("length", "content_filter")
 
 
 class ChatReader:
-    """State of one answer, or of its choice number `choice`. `mint` makes ids for calls that came without one."""
+    """State of one answer, or of its choice number `choice`. `mint` makes ids for calls that came without one.
+
+    The ``stop`` waits for ``[DONE]`` or the end of the stream: some servers send calls, their arguments or text after
+    the finish reason. It carries the frame that ended the choice. `calls` is the number of those before the first frame.
+    """
 
     dialect = Dialect.CHAT
 
-    def __init__(self, mint: Mint = call_id, choice: int = 0) -> None:
+    def __init__(self, mint: Mint = call_id, choice: int = 0, calls: int = 0) -> None:
         self._choice = choice
         self.finished = False
         self.ended = False
         self._tally = Tally()
-        self._blocks = Blocks(mint)
+        self._blocks = Blocks(mint, calls)
         self._started = False
         self._stopped = False
         self._finish = ""
         self._sequence: str | None = None
+        #: What the present frame stands for, without the end of the choice; and the frame of that end.
+        self._said: bytes | None = None
+        self._last: bytes | None = None
 
     @property
     def usage(self) -> Usage:
@@ -58,6 +66,7 @@ class ChatReader:
         if not isinstance(chunk.get("choices") or [], list):
             return self._error(faults.garbage("the choices of a chunk are not a list"), frame)
         self._blocks.holding = False
+        self._said = frame
         events = self._chunk(chunk, frame)
         if self._blocks.holding:
             # The frame holds more than its events do: it cannot stand for them.
@@ -65,13 +74,13 @@ class ChatReader:
         if events or not (chunk.get("choices") or chunk.get("usage")):
             # A chunk with nothing in it says nothing to anybody, and clients look for its choice.
             return events or (StreamEvent("other"),)
-        return (StreamEvent("other", frame=frame),)
+        return (StreamEvent("other", frame=self._said),)
 
     def close(self) -> Sequence[StreamEvent]:
         if self.finished and self._finish not in _LIMITED and self._blocks.cut():
             # Its arguments were to come after the finish reason, and did not: half a call must not be carried out.
             self.finished = False
-        return self._stop(None) if self.finished else ()
+        return self._stop() if self.finished else ()
 
     def whole(self, body: dict[str, Any]) -> list[StreamEvent]:
         """The events of an answer that is not streamed."""
@@ -82,11 +91,11 @@ class ChatReader:
             return [StreamEvent("error", fault=faults.garbage("the upstream's answer has no choices"))]
         events = self._chunk(body, None)
         self.finished = self.finished or not any(event.kind == "error" for event in events)
-        return [*events, *(self._stop(None) if self.finished else ())]
+        return [*events, *(self._stop() if self.finished else ())]
 
     def _done(self, frame: bytes) -> Sequence[StreamEvent]:
         self.finished = self.ended = True
-        return self._stop(None) or (StreamEvent("other", frame=frame),)
+        return self._stop() or (StreamEvent("other", frame=frame),)
 
     def _error(self, fault: Fault, frame: bytes | None) -> Sequence[StreamEvent]:
         """An error; nothing of the frame where the answer is over anyway."""
@@ -95,29 +104,55 @@ class ChatReader:
     def _chunk(self, chunk: dict[str, Any], frame: bytes | None) -> list[StreamEvent]:
         events: list[StreamEvent] = []
         choice = _chosen(chunk.get("choices"), self._choice)
+        finish = string(choice.get("finish_reason")) if choice is not None else ""
         if choice is not None and not self._stopped:
-            delta = table(choice.get("delta") or choice.get("message"))
-            if choice.get("index") != self._choice or not _is_readable(choice, delta):
-                # A client of the dialect would not read the same in the frame.
-                self._blocks.holding = True
-            if not self._started:
-                self._started = True
-                # Clients learn from the first chunk whose words these are.
-                frame = frame if delta.get("role") == "assistant" else None
-                identity, model = whole(string(chunk.get("id"))), whole(string(chunk.get("model")))
-                events.append(StreamEvent("start", id=identity, model=model, frame=frame))
-            events += self._delta(delta, frame)
-        if isinstance(usage := chunk.get("usage"), dict) and usage:
-            stands = is_complete(usage) and (choice is None or events)
+            if frame is not None and finish and not self.finished:
+                frame = self._ends(chunk, choice, frame)
+            events += self._choice_says(chunk, choice, frame)
+        if usage := usage_of(chunk):
+            stands = is_complete(usage) and (choice is None or any(event.frame for event in events))
             own = frame if stands else None
             events.append(StreamEvent("usage", usage=self._tally.add(usage), frame=own))
-        if choice is not None and isinstance(finish := choice.get("finish_reason"), str) and finish:
+        if choice is not None and finish:
             events += self._finishes(finish, choice, frame)
         return events
 
+    def _ends(self, chunk: dict[str, Any], choice: dict[str, Any], frame: bytes) -> bytes | None:
+        """The frame without the end of the choice, which is kept for later; None where nothing is left."""
+        if len(chunk["choices"]) > 1 or choice.get("index") != self._choice or "delta" not in choice:
+            return None
+        if not says(choice):
+            usage = table(chunk.get("usage"))
+            self._last = frame if is_complete(usage) or not usage else None
+            return None
+        self._said, self._last = parted(chunk, choice)
+        return self._said
+
+    def _choice_says(
+        self, chunk: dict[str, Any], choice: dict[str, Any], frame: bytes | None
+    ) -> list[StreamEvent]:
+        events: list[StreamEvent] = []
+        # What stands in a whole message after the end has been said before.
+        delta = table(choice.get("delta") or (not self.finished and choice.get("message")))
+        if choice.get("index") != self._choice or not _is_readable(choice, delta):
+            # A client of the dialect would not read the same in the frame.
+            self._blocks.holding = True
+        if not self._started:
+            self._started = True
+            # Clients learn from the first chunk whose words these are.
+            own = frame if delta.get("role") == "assistant" else None
+            identity, model = whole(string(chunk.get("id"))), whole(string(chunk.get("model")))
+            events.append(StreamEvent("start", id=identity, model=model, frame=own))
+        self._blocks.late = self.finished
+        said = self._delta(delta, frame)
+        if self.finished and any(event.block == "tool_call" for event in said):
+            # It does not tell of a call that came after it.
+            self._last = None
+        return events + said
+
     def _delta(self, delta: dict[str, Any], frame: bytes | None) -> list[StreamEvent]:
         events: list[StreamEvent] = []
-        reasoning = delta.get("reasoning_content") or delta.get("reasoning") or _detailed(delta)
+        reasoning = next(filter(None, map(delta.get, REASONING)), None) or _detailed(delta)
         if isinstance(reasoning, str) and reasoning:
             events += self._blocks.text("thinking", reasoning, frame)
         for key in ("content", "refusal"):
@@ -149,22 +184,19 @@ class ChatReader:
         matched = choice.get("stop_reason") or choice.get("matched_stop")
         if finish == "stop" and isinstance(matched, str):
             self._sequence = matched
-        if not self._blocks.whole():
-            # Some servers send a call's arguments after the finish reason.
-            self._blocks.holding = True
-            return []
-        return self._stop(frame)
+        self._blocks.holding = self._blocks.holding or frame is None
+        return []
 
-    def _stop(self, frame: bytes | None) -> list[StreamEvent]:
+    def _stop(self) -> list[StreamEvent]:
         if self._stopped:
             return []
         self._stopped = True
-        events = self._blocks.end(frame)
+        events = self._blocks.end(None)
         reason = stop_reason(self._finish, called=self._blocks.called)
         sequence = self._sequence if reason == "end_turn" else None
         if sequence is not None:
             reason = "stop_sequence"
-        return [*events, StreamEvent("stop", reason=reason, stop_sequence=sequence, frame=frame)]
+        return [*events, StreamEvent("stop", reason=reason, stop_sequence=sequence, frame=self._last)]
 
 
 def _is_readable(choice: dict[str, Any], delta: dict[str, Any]) -> bool:

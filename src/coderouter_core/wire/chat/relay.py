@@ -4,52 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from coderouter_core.model import Dialect, size_of
+from coderouter_core.model import Dialect
 from coderouter_core.wire import faults
+from coderouter_core.wire.chat.deltas import TEXTS, names_a_call, said_error, size_of_delta, usage_of
+from coderouter_core.wire.chat.ending import End, goes_on
 from coderouter_core.wire.chat.errors import DONE, error_frames
+from coderouter_core.wire.chat.handover import Numbers, handed_over
 from coderouter_core.wire.chat.usage import Tally
-from coderouter_core.wire.lanes import RelayLane
-from coderouter_core.wire.lenient import count, loads, table
+from coderouter_core.wire.lanes import RelayLane, TranslatingLane
+from coderouter_core.wire.lenient import count, loads
 from coderouter_core.wire.reasons import FAILURES, QUIET, stop_reason
-from coderouter_core.wire.sse import fields, payload
-
-#: Fields of a delta that hold something to read.
-TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
-
-
-def said_error(chunk: dict[str, Any], frame: bytes) -> bool:
-    """Whether a chunk is an error: OpenAI's shape, the flat one of older vLLM servers, or one by its event line."""
-    if chunk.get("error") or chunk.get("object") == "error":
-        return True
-    return "choices" not in chunk and frame.startswith(b"event:") and fields(frame)[0] == "error"
-
-
-def size_of_delta(delta: dict[str, Any]) -> int:
-    """The bytes of what a delta says: text, thinking and the arguments of calls."""
-    size = 0
-    for key in TEXTS:
-        text = delta.get(key)
-        if text:
-            size += size_of(text if isinstance(text, str) else str(text))
-    calls = delta.get("tool_calls")
-    for call in calls if isinstance(calls, list) else ():
-        arguments = table(table(call).get("function")).get("arguments")
-        if arguments:
-            size += size_of(arguments if isinstance(arguments, str) else str(arguments))
-    return size
-
-
-def names_a_call(delta: dict[str, Any]) -> bool:
-    """Whether a delta names a tool call."""
-    calls = delta.get("tool_calls")
-    functions = [table(call).get("function") for call in calls] if isinstance(calls, list) else []
-    return any(table(function).get("name") for function in (*functions, delta.get("function_call")))
+from coderouter_core.wire.sse import payload
 
 
 class ChatRelay(RelayLane):
     """`hide_usage` keeps the usage-only chunk back.
 
-    With several choices the answer is over when each that began has its finish reason.
+    With several choices the answer is over when each that began has its finish reason. The chunk that ends an answer
+    of one choice waits for the next one: what some servers say after it must come before it. From the first chunk on
+    that holds a message, or begins a call as no client reads it, the choice is read and written anew.
     """
 
     def __init__(self, *, hide_usage: bool = False) -> None:
@@ -59,14 +32,22 @@ class ChatRelay(RelayLane):
         self._begun: set[int] = set()
         self._finished: set[int] = set()
         self._called = False
+        self._numbers = Numbers()
+        self._end: End | None = None
+        self._anew: TranslatingLane | None = None
 
     def _frame(self, frame: bytes) -> bytes:
         data = payload(frame)
         if not data:
-            return frame
+            if self._end is None:
+                return frame
+            self._end.frame += frame
+            return b""
         if data[:1] == b"[" and data.strip() == b"[DONE]":
+            if self._anew is not None:
+                return self._written(frame)
             self.stopped = self.done = True
-            return frame
+            return self._released() + frame
         try:
             chunk = loads(data)
         except ValueError:
@@ -81,16 +62,68 @@ class ChatRelay(RelayLane):
         choices = chunk.get("choices") or []
         if not isinstance(choices, list):
             return self._broken(faults.garbage("the choices of a chunk are not a list"))
-        if usage := table(chunk.get("usage")):
+        if usage := usage_of(chunk):
             self.steps += 1
             self.usage = self._tally.add(usage)
+        if self._anew is not None and all(_number(choice) == 0 for choice in choices):
+            return self._written(frame)
         if not choices:
-            return b"" if usage and self._hide_usage else frame
+            return self._released() + (b"" if usage and self._hide_usage else frame)
         self.steps += 1
+        only = choices[0] if len(choices) == 1 and _number(choices[0]) == 0 else None
+        if only is not None and self._end is None and self._begun <= {0} and self._numbers.is_odd(only):
+            self._anew = handed_over(
+                chunk, self._numbers.begun, begun=bool(self._begun), include_usage=not self._hide_usage
+            )
+            return self._written(frame)
         for choice in choices:
             if isinstance(choice, dict):
                 self._choice(choice)
-        return frame if self.fault is None else b""
+        if self.fault is not None:
+            return b""
+        return self._in_order(chunk, only, frame)
+
+    def _in_order(self, chunk: dict[str, Any], only: dict[str, Any] | None, frame: bytes) -> bytes:
+        """The frame, and the end of the answer behind everything else."""
+        end = self._end
+        if end is not None:
+            if only is None or not goes_on(only):
+                return self._released() + frame
+            said = end.said()
+            if names_a_call(only["delta"]):
+                self.stop_reason = stop_reason(end.finish, called=True)
+                end.called()
+            return said + frame
+        if only is None or not self.stopped or self._begun != {0} or not isinstance(only.get("delta"), dict):
+            return frame
+        self._end = End(chunk, only, frame)
+        return b""
+
+    def _released(self) -> bytes:
+        end, self._end = self._end, None
+        return end.frame if end is not None else b""
+
+    def _written(self, frame: bytes) -> bytes:
+        """What becomes of a frame that is written anew."""
+        assert self._anew is not None
+        size = self._anew.size
+        out = self._anew.feed(frame) if frame else self._anew.close()
+        self.size += self._anew.size - size
+        self.steps += 1
+        self.content = self.content or self._anew.content
+        self.done, self.fault = self._anew.done, self._anew.fault
+        self._begun.add(0)
+        if self._anew.stopped:
+            self._finished.add(0)
+        self.stopped = self.done or self._begun <= self._finished
+        self.stop_reason = self._anew.stop_reason or self.stop_reason
+        return out
+
+    def _late(self) -> bytes:
+        if self._anew is None:
+            return self._released()
+        # Where another choice has no end, the stream has none.
+        return self._written(b"") if self._begun <= self._finished | {0} else b""
 
     def _choice(self, choice: dict[str, Any]) -> None:
         index = count(choice.get("index"))
@@ -121,4 +154,9 @@ class ChatRelay(RelayLane):
             self._called = self.content = True
 
     def _due(self) -> bytes:
-        return DONE
+        return DONE if self._anew is None else b""
+
+
+def _number(choice: Any) -> int:
+    """The number of a choice; -1 of what is none."""
+    return count(choice.get("index")) if isinstance(choice, dict) else -1

@@ -7,13 +7,17 @@ from typing import Any
 
 import orjson
 
-from coderouter_core.model import Dialect, Request, StreamFilter
+from coderouter_core.model import Dialect, Request, StreamEvent, StreamFilter
 from coderouter_core.wire import sse
 from coderouter_core.wire.chat.answer import events, fold
+from coderouter_core.wire.chat.deltas import size_of_delta
 from coderouter_core.wire.chat.errors import DONE
-from coderouter_core.wire.chat.relay import size_of_delta
+from coderouter_core.wire.chat.reader import ChatReader
 from coderouter_core.wire.lanes import Stage, through, unchanged
-from coderouter_core.wire.lenient import count, string, table
+from coderouter_core.wire.lenient import count, loads, string, table
+
+#: An answer has no more choices than that.
+MOST_CHOICES = 128
 
 
 def several(request: Request) -> bool:
@@ -33,6 +37,34 @@ def as_stream(answer: Mapping[str, Any]) -> bytes:
     if usage := table(answer.get("usage")):
         chunks.append({**head, "choices": [], "usage": usage})
     return b"".join(sse.write(orjson.dumps(chunk)) for chunk in chunks) + DONE
+
+
+def events_of_choices(frames: Sequence[bytes]) -> dict[int, list[StreamEvent]]:
+    """What each choice of a stream says, by its number."""
+    readers: dict[int, ChatReader] = {0: ChatReader()}
+    for frame in frames:
+        for index in _numbers(frame):
+            if len(readers) < MOST_CHOICES:
+                readers.setdefault(index, ChatReader(choice=index))
+    return {
+        index: [*(event for frame in frames for event in reader.read(frame)), *reader.close()]
+        for index, reader in sorted(readers.items())
+    }
+
+
+def _numbers(frame: bytes) -> list[int]:
+    try:
+        choices = table(loads(sse.payload(frame))).get("choices")
+    except ValueError:
+        return []
+    return [count(table(choice).get("index")) for choice in (choices if isinstance(choices, list) else ())]
+
+
+def folded(choices: Mapping[int, Sequence[StreamEvent]], *, created: int) -> dict[str, Any]:
+    """A whole answer of several choices."""
+    whole = {index: fold(events, created=created) for index, events in choices.items()}
+    said = [{**one["choices"][0], "index": index} for index, one in whole.items()]
+    return {**next(iter(whole.values())), "choices": said}
 
 
 def size_of_answer(answer: Mapping[str, Any]) -> int:

@@ -22,15 +22,23 @@ class ChatWriter:
     """Keeps the dialect's grammar whatever events come: the role first, then deltas, the finish, usage, ``[DONE]``.
 
     `created` is Unix time in seconds, for chunks that an upstream of another dialect could not date. `choice` is the
-    number of the choice that is written; not `alone`: the end of the stream is somebody else's.
+    number of the choice that is written; not `alone`: the end of the stream is somebody else's. `legacy`: the client
+    declared ``functions``, and reads the first call as a ``function_call``; there is no form for another.
     """
 
     dialect = Dialect.CHAT
 
     def __init__(
-        self, *, include_usage: bool = True, created: int = 0, choice: int = 0, alone: bool = True
+        self,
+        *,
+        include_usage: bool = True,
+        created: int = 0,
+        choice: int = 0,
+        alone: bool = True,
+        legacy: bool = False,
     ) -> None:
         self._choice = choice
+        self._legacy = legacy
         self._done = DONE if alone else b""
         self._include_usage = include_usage
         self._created = created
@@ -65,20 +73,28 @@ class ChatWriter:
         return b""
 
     def relay(self, frame: bytes, events: Sequence[StreamEvent]) -> bytes:
-        """`frame` itself where it can stand among what was written; else what `events`, all of it, become."""
+        """What `events` carry of `frame` where it can stand among what was written; else what they become."""
         if self._ended:
             return b""
+        out = b""
+        if events and events[0].kind == "start" and events[0].frame is None:
+            out, events = self.write(events[0]), events[1:]
         if b"[DONE]" in frame and sse.payload(frame).strip() == b"[DONE]":
-            return b"".join([self.write(event) for event in events]) + self.close()
-        if all(event.frame is frame for event in events) and self._stands(events):
+            return out + self._relayed(events) + self.close()
+        return out + self._relayed(events)
+
+    def _relayed(self, events: Sequence[StreamEvent]) -> bytes:
+        own = events[0].frame if events else None
+        if own is not None and all(event.frame is own for event in events) and self._stands(events):
             for event in events:
                 self._adopt(event)
             if any(event.kind != "usage" for event in events):
-                return frame
+                return own
             # Usage alone comes last, and not at all where it was not asked for.
-            self._usage_frame = frame
+            self._usage_frame = own
             return b""
-        return b"".join([self.write(event) for event in events])
+        # The end of a choice has a frame of its own.
+        return b"".join([self._relayed([e]) if _ends(e, events) else self.write(e) for e in events])
 
     def close(self) -> bytes:
         if self._ended:
@@ -87,6 +103,8 @@ class ChatWriter:
         self._ended = True
         if not self._finished:
             finish = finish_reason(self._reason, called=self._calls > 0)
+            if self._legacy and finish == "tool_calls":
+                finish = "function_call"
             out.append(self._chunk(b"{}", orjson.dumps(finish)))
         if self._include_usage and self._usage.reported:
             raw = orjson.dumps(written(self._usage))
@@ -161,11 +179,15 @@ class ChatWriter:
         if not self._in_call:
             return out
         self._arguments = self._arguments or bool(event.text)
+        if self._legacy:
+            return out + self._chunk(b'{"function_call":{"arguments":%b}}' % text)
         call = b'{"tool_calls":[{"index":%d,"function":{"arguments":%b}}]}' % (self._calls - 1, text)
         return out + self._chunk(call)
 
     def _call(self, event: StreamEvent) -> bytes:
         out = self._start(StreamEvent("start")) + self._call_ends()
+        if self._legacy and self._calls:
+            return out
         call: dict[str, Any] = {
             "index": self._calls,
             "id": event.id,
@@ -174,7 +196,8 @@ class ChatWriter:
         }
         self._calls += 1
         self._in_call, self._arguments, self._wrote_call = True, False, True
-        return out + self._chunk(orjson.dumps({"tool_calls": [call]}))
+        said = {"function_call": call["function"]} if self._legacy else {"tool_calls": [call]}
+        return out + self._chunk(orjson.dumps(said))
 
     def _call_ends(self) -> bytes:
         """Clients parse a call's arguments as JSON: none at all is an empty object."""
@@ -183,3 +206,7 @@ class ChatWriter:
         out = b"" if self._arguments else self._delta(StreamEvent("delta", block="tool_call", text="{}"))
         self._in_call = False
         return out
+
+
+def _ends(event: StreamEvent, events: Sequence[StreamEvent]) -> bool:
+    return event.kind == "stop" and event.frame is not None and len(events) > 1

@@ -52,7 +52,9 @@ def _block(at: int, block: dict[str, Any], ids: UniqueIds) -> list[StreamEvent]:
     identity = ids.of(string(block.get("id"))) if kind == "tool_call" else ""
     start = StreamEvent("block_start", at, kind, id=identity, name=string(block.get("name")))
     if kind == "tool_call":
-        text = orjson.dumps(block.get("input") or {}).decode()
+        given = block.get("input") or {}
+        # Some servers have written the object as JSON already.
+        text = given if isinstance(given, str) else orjson.dumps(given).decode()
     else:
         text = string(block.get(_TEXT[kind]))
     out = [start]

@@ -12,6 +12,7 @@ from coderouter_core.model.usage import NOTHING
 from coderouter_core.wire import faults
 from coderouter_core.wire.ids import Mint, UniqueIds, call_id
 from coderouter_core.wire.lenient import Halves, loads, string, table
+from coderouter_core.wire.messages.order import Order
 from coderouter_core.wire.messages.usage import merged
 from coderouter_core.wire.sse import fields, named, payload
 
@@ -31,7 +32,9 @@ def block_kind(block: dict[str, Any]) -> Block | None:
 
 
 class MessagesReader:
-    """Blocks of other kinds (server tools, redacted thinking) give ``other`` events, whose frames hold them.
+    """Calls that an upstream sends at the same time are told apart by their ``index``.
+
+    Blocks of other kinds (server tools, redacted thinking) give ``other`` events, whose frames hold them.
 
     `mint` makes ids for calls that came without one of their own.
     """
@@ -48,6 +51,7 @@ class MessagesReader:
         self._signature = ""
         self._halves = Halves()
         self._stopped = False
+        self._order = Order()
         self._ids = UniqueIds(mint)
         self._read: dict[str, Callable[[dict[str, Any], bytes], list[StreamEvent]]] = {
             "message_start": self._start,
@@ -74,10 +78,13 @@ class MessagesReader:
             frame = named(frame, kind)
         if kind == "error":
             return self._failed(faults.of_json(event, Dialect.MESSAGES), frame)
-        read = self._read.get(kind) if isinstance(kind, str) else None
-        if read is None:
+        if not isinstance(kind, str) or kind not in self._read:
             return (StreamEvent("ping" if kind == "ping" else "other", frame=frame),)
-        return read(event, frame) or (StreamEvent("other", frame=frame),)
+        return [
+            found
+            for step, said, own in self._order.take(kind, event, frame)
+            for found in self._read[step](said, own) or (StreamEvent("other", frame=own),)
+        ]
 
     def close(self) -> Sequence[StreamEvent]:
         if not self.finished:
@@ -115,7 +122,8 @@ class MessagesReader:
         self._signature = string(block.get("signature"))
         text = string(block.get("text") or block.get("thinking"))
         if kind == "tool_call" and block.get("input"):
-            text = orjson.dumps(block["input"]).decode()
+            given = block["input"]
+            text = given if isinstance(given, str) else orjson.dumps(given).decode()
         if text:
             events.append(StreamEvent("delta", self._at, kind, text, frame=own))
         return events
@@ -198,4 +206,4 @@ def _is_readable(message: dict[str, Any]) -> bool:
 
 def _can_grow(kind: Block, block: dict[str, Any]) -> bool:
     """Whether clients find in a ``content_block_start`` what they add to later."""
-    return "input" in block if kind == "tool_call" else isinstance(block.get(kind), str)
+    return isinstance(block.get("input"), dict) if kind == "tool_call" else isinstance(block.get(kind), str)

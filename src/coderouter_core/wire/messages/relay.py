@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from coderouter_core.model import Dialect, size_of
 from coderouter_core.wire import faults
 from coderouter_core.wire.lanes import RelayLane
@@ -12,17 +14,19 @@ from coderouter_core.wire.messages.errors import error_frames
 from coderouter_core.wire.messages.usage import merged
 from coderouter_core.wire.messages.writer import STOP
 from coderouter_core.wire.reasons import QUIET
-from coderouter_core.wire.sse import fields, named, payload
+from coderouter_core.wire.sse import fields, named, payload, write
 
 #: What counts as progress, beside the deltas of blocks.
 _STEPS = ("message_start", "content_block_start", "content_block_stop", "message_delta", "message_stop")
 
 
 class MessagesRelay(RelayLane):
-    """Frames without their ``event:`` line get one, since Anthropic's clients go by it."""
+    """Frames without their ``event:`` line get one, since Anthropic's clients go by it; and a stop reason that does
+    not tell of the answer's calls is the one that does, since agents go by that."""
 
     def __init__(self) -> None:
         super().__init__(error_frames)
+        self._called = False
 
     def _frame(self, frame: bytes) -> bytes:
         data = payload(frame)
@@ -43,6 +47,10 @@ class MessagesRelay(RelayLane):
         elif kind in _STEPS:
             self.steps += 1
             self._look(kind, event)
+            if self._called and self.stop_reason == "end_turn" and kind == "message_delta":
+                self.stop_reason = "tool_use"
+                told = {**event, "delta": {**event["delta"], "stop_reason": "tool_use"}}
+                return write(orjson.dumps(told), "message_delta")
         return frame if frame.startswith(b"event:") else named(frame, kind)
 
     def _delta(self, delta: Any) -> None:
@@ -58,7 +66,9 @@ class MessagesRelay(RelayLane):
 
     def _look(self, kind: str, event: dict[str, Any]) -> None:
         if kind == "content_block_start":
-            self.content = self.content or _is_content(table(event.get("content_block")))
+            block = table(event.get("content_block"))
+            self.content = self.content or _is_content(block)
+            self._called = self._called or block.get("type") == "tool_use"
         elif kind == "message_start":
             self.usage = merged(table(event.get("message")).get("usage"), self.usage)
         elif kind == "message_delta":
