@@ -24,6 +24,12 @@ def call(arguments: str, **more: Any) -> Chunk:
     return delta(tool_calls=[{"index": 0, "function": {"arguments": arguments, **more}}])
 
 
+def run(arguments: str, index: int) -> Chunk:
+    """A piece of one of several calls of the same tool."""
+    entry = {"index": index, "id": f"c{index}", "function": {"name": "run", "arguments": arguments}}
+    return delta(tool_calls=[entry])
+
+
 def read(*chunks: Chunk, done: bool = True) -> list[StreamEvent]:
     reader = codec(Dialect.CHAT).reader()
     frames = [write(orjson.dumps(chunk)) for chunk in chunks] + ([DONE] if done else [])
@@ -123,6 +129,18 @@ def test_a_call_that_comes_once_more_after_the_finish_reason_is_one(identity: st
     made = answer(call('{"a":1}', id="x", name="f"), delta("tool_calls"), told_again)
 
     assert len(made["content"]) == 1
+
+
+def test_equal_calls_whose_arguments_come_after_the_finish_reason_are_as_many() -> None:
+    made = answer(run("", 0), run("", 1), delta("tool_calls"), run('{"a":1}', 0), run('{"a":1}', 1))
+
+    assert [block["input"] for block in made["content"]] == [{"a": 1}, {"a": 1}]
+
+
+def test_equal_calls_that_come_after_the_finish_reason_are_as_many() -> None:
+    made = answer(delta("tool_calls", content="hi"), run('{"a":1}', 0), run('{"a":1}', 1))
+
+    assert [block["type"] for block in made["content"]] == ["text", "tool_use", "tool_use"]
 
 
 def test_a_whole_message_after_the_finish_reason_is_not_read() -> None:

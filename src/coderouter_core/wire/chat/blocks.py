@@ -122,8 +122,8 @@ class Blocks:
         self.called = calls > 0
         #: Something of the present frame is held, so that its events are not all of it.
         self.holding = False
-        #: The finish reason has come: what follows may be said once more.
-        self.late = False
+        #: Name and arguments of the calls before the finish reason, which some servers send once more; None before it.
+        self._sent: set[tuple[str, str]] | None = None
         self._ids = UniqueIds(mint)
         self._count = 0
         self._calls = calls
@@ -145,10 +145,10 @@ class Blocks:
         said, name = string(entry.get("id")), string(function.get("name"))
         piece = _arguments(function.get("arguments"))
         index = entry.get("index")
-        if self.late and name and self._has(name, piece):
+        part = self._meant(index, said, name)
+        if self._sent and (part is None or part.complete()) and (name, piece) in self._sent:
             self.holding = True
             return []
-        part = self._meant(index, said, name)
         if part is None or _is_next(part, said, name, piece):
             part = self._new(index, said, name or (part.name if part else ""))
             return self._begin(part, piece, self._standing(frame, part, entry))
@@ -165,16 +165,17 @@ class Blocks:
         """Whether a call is open in the middle of its arguments."""
         return any(part.is_cut for part in self._queue)
 
+    def finish(self) -> None:
+        """The finish reason has come."""
+        if self._sent is None:
+            self._sent = {(part.name, part.arguments) for part in self._by_id.values() if part.complete()}
+
     def end(self, frame: bytes | None) -> list[StreamEvent]:
         """The answer is over: everything that is held leaves."""
         events: list[StreamEvent] = []
         while self._queue:
             events += self._shift(frame)
         return events
-
-    def _has(self, name: str, arguments: str) -> bool:
-        """Whether such a call has come already, under whatever id."""
-        return any(part.name == name and part.arguments == arguments for part in self._by_id.values())
 
     def _meant(self, index: Any, said: str, name: str) -> _Part | None:
         """The call that an entry goes on with, as far as that can be told."""

@@ -143,7 +143,8 @@ class ChatReader:
             own = frame if delta.get("role") == "assistant" else None
             identity, model = whole(string(chunk.get("id"))), whole(string(chunk.get("model")))
             events.append(StreamEvent("start", id=identity, model=model, frame=own))
-        self._blocks.late = self.finished
+        if self.finished:
+            self._blocks.finish()
         said = self._delta(delta, frame)
         if self.finished and any(event.block == "tool_call" for event in said):
             # It does not tell of a call that came after it.
