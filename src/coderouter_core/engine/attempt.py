@@ -34,11 +34,9 @@ from coderouter_core.model import (
     Usage,
     size_of,
 )
-from coderouter_core.wire.chat.mending import mended as chat_mended
 from coderouter_core.wire.chat.several import folded, size_of_answer
 from coderouter_core.wire.codec import Lane
 from coderouter_core.wire.lenient import loads
-from coderouter_core.wire.messages.mending import mended as messages_mended
 
 #: A body that is not streamed, or an error's, may be this large.
 MOST_BODY = 64 * 1024 * 1024
@@ -225,7 +223,7 @@ class Try:
             return lambda: self._client.end(frames)
         if events is not said or not self._speaker.same:
             body = self._speaker.folded(events)
-        elif (whole := chat_mended(decoded) or messages_mended(decoded)) is not None:
+        elif (whole := self._speaker.upstreams.mended(decoded)) is not None:
             body = orjson.dumps(whole)
         return lambda: self._client.whole(200, {}, body)
 
@@ -240,7 +238,7 @@ class Try:
         if not (holds_content(passed) or self._accept_empty):
             raise UpstreamError("empty", EMPTY, status=self._status)
         self._commit()
-        passed = chat_mended(passed) or passed
+        passed = self._speaker.upstreams.mended(passed) or passed
         if self._request.stream:
             frames = self._speaker.choices_streamed(passed)
             return lambda: self._client.end(frames)

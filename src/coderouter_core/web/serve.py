@@ -69,6 +69,7 @@ async def serve(
     stop = stop or asyncio.Event()
     loop = asyncio.get_running_loop()
     if signals:
+        # Not every loop can be told of signals (Windows' cannot): there the interpreter's own handling stays.
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(NotImplementedError):
                 loop.add_signal_handler(number, _told_to_stop, router, stop)

@@ -133,6 +133,9 @@ class Codec(ClientSide, Protocol):
         `hide_usage` keeps the usage-only chunk, which the router asked for, from a client that did not.
         """
 
+    def mended(self, body: Mapping[str, Any]) -> dict[str, Any] | None:
+        """A whole answer of this dialect that is relayed, written as its clients read it; None where it is so already."""
+
     def events(self, body: Mapping[str, Any]) -> Sequence[StreamEvent]:
         """The events of a whole (not streamed) answer. An error body, or one that is not an answer of this dialect,
         gives an ``error`` event as `Reader.read` does."""

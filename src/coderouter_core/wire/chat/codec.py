@@ -9,6 +9,7 @@ from coderouter_core.model import Dialect, Fault, StreamEvent
 from coderouter_core.wire import faults
 from coderouter_core.wire.chat import answer, errors
 from coderouter_core.wire.chat.check import check
+from coderouter_core.wire.chat.mending import mended
 from coderouter_core.wire.chat.reader import ChatReader
 from coderouter_core.wire.chat.relay import ChatRelay
 from coderouter_core.wire.chat.writer import PING, ChatWriter
@@ -35,6 +36,9 @@ class ChatCodec:
 
     def relay(self, *, hide_usage: bool = False) -> ChatRelay:
         return ChatRelay(hide_usage=hide_usage)
+
+    def mended(self, body: Mapping[str, Any]) -> dict[str, Any] | None:
+        return mended(body)
 
     def events(self, body: Mapping[str, Any]) -> Sequence[StreamEvent]:
         return answer.events(body)

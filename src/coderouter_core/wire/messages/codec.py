@@ -9,6 +9,7 @@ from coderouter_core.model import Dialect, Fault, StreamEvent
 from coderouter_core.wire import faults
 from coderouter_core.wire.messages import answer, errors
 from coderouter_core.wire.messages.check import check
+from coderouter_core.wire.messages.mending import mended
 from coderouter_core.wire.messages.reader import MessagesReader
 from coderouter_core.wire.messages.relay import MessagesRelay
 from coderouter_core.wire.messages.writer import PING, MessagesWriter
@@ -37,6 +38,9 @@ class MessagesCodec:
 
     def relay(self, *, hide_usage: bool = False) -> MessagesRelay:  # noqa: ARG002
         return MessagesRelay()
+
+    def mended(self, body: Mapping[str, Any]) -> dict[str, Any] | None:
+        return mended(body)
 
     def events(self, body: Mapping[str, Any]) -> Sequence[StreamEvent]:
         return answer.events(body)
