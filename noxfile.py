@@ -124,7 +124,9 @@ def wheelhouse(session: nox.Session) -> None:
     asked = [name for project in projects for name in project["project"]["dependencies"]]
     session.install(*(name for name in asked if not name.startswith("coderouter-")))
     # Our own names are taken from dist/ or not at all: nobody else's upload of them can slip in.
-    session.install("--no-index", "--find-links", "dist", "coderouter-core[all]")
+    # Nor an earlier wheel: uv's cache knows a folder's wheels by name and version, not by content.
+    fresh = {"UV_NO_CACHE": "1", "PIP_NO_CACHE_DIR": "1"}
+    session.install("--no-index", "--find-links", "dist", "coderouter-core[all]", env=fresh)
     session.run("python", "-I", "tests/smoke.py")
 
 
