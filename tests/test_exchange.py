@@ -232,7 +232,7 @@ def test_a_refused_connection_says_by_whom() -> None:
         upstream.refuse()
         return await whole(await endpoint.post(a_call()))
 
-    with pytest.raises(UpstreamError, match=r"^connection refused by 127\.0\.0\.1:\d+$"):
+    with pytest.raises(UpstreamError, match=r"^127\.0\.0\.1:\d+: connection refused by the provider$"):
         asked("hi", use)
 
 
@@ -246,8 +246,32 @@ def test_a_transport_that_does_not_say_where_is_told_by_the_place() -> None:
         asyncio.run(endpoint.post(a_call()))
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "api.example.com:443 gave no answer within 60 s",
+        "the certificate of api.example.com:443 is not trusted: it is not valid for 'api.example.com'.",
+        "api.example.com:443 cannot be reached: Connect call failed ('api.example.com', 443)",
+    ],
+)
+def test_clients_are_not_told_the_address(words: str) -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError(words)
+
+    endpoint = Endpoint(httpx.MockTransport(fail), "https://api.example.com/v1")
+
+    with pytest.raises(UpstreamError) as failed:
+        asyncio.run(endpoint.post(a_call()))
+
+    assert "api.example.com" not in failed.value.fault.message
+    assert failed.value.told == f"api.example.com:443: {failed.value.fault.message}"
+
+
 def test_the_place_of_a_numeric_address_is_readable() -> None:
-    with pytest.raises(UpstreamError, match=r"^connection refused by \[::1\]:1$|cannot be reached"):
+    with pytest.raises(
+        UpstreamError,
+        match=r"^\[::1\]:1: (connection refused by the provider|the provider cannot be reached)",
+    ):
         asyncio.run(Endpoint(HttpTransport(), "http://[::1]:1/").post(a_call()))
 
 

@@ -59,6 +59,12 @@ class PluginError(CodeRouterError):
         self.cause = cause
         super().__init__(f"plugin {plugin!r} raised in {hook}: {type(cause).__name__}: {cause}")
 
+    @property
+    def fault(self) -> Fault:
+        """What the client is told: who failed, not in which words."""
+        message = f"plugin {self.plugin!r} failed in {self.hook}; its judgement cannot be done without"
+        return Fault(500, "api_error", message, code="plugin_failed")
+
 
 class RequestError(CodeRouterError):
     """The request ends here, with `fault` in the client's dialect."""
@@ -73,17 +79,30 @@ class UpstreamError(CodeRouterError):
 
     `kind` is one of ``transport``, ``timeout``, ``status``, ``garbage``, ``empty``, ``stream``, ``context``.
     `fault` is what the client would be told if this were the last word. `status` is the upstream's HTTP
-    status, None when there was none. `window` is the backend's context window, where it told.
+    status, None when there was none. `window` is the backend's context window, where it told. `place` is the
+    address that was spoken to, where that matters: the operator reads it in `told`, clients do not.
     """
 
     def __init__(
-        self, kind: str, fault: Fault, *, status: int | None = None, window: int | None = None
+        self,
+        kind: str,
+        fault: Fault,
+        *,
+        status: int | None = None,
+        window: int | None = None,
+        place: str = "",
     ) -> None:
         self.kind = kind
         self.fault = fault
         self.status = status
         self.window = window
-        super().__init__(fault.message)
+        self.place = place
+        super().__init__(self.told)
+
+    @property
+    def told(self) -> str:
+        """What happened, and where, for the operator's eyes."""
+        return f"{self.place}: {self.fault.message}" if self.place else self.fault.message
 
 
 class ChainError(CodeRouterError):

@@ -20,6 +20,9 @@ from coderouter_core.transport.dialing import place
 #: An answer that is read as a whole (a list of models, a count) may be this large.
 MAX_JSON_BYTES = 16 * 1024 * 1024
 
+#: What clients are told of an upstream's address.
+SOMEBODY = "the provider"
+
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PATH_SAFE = "/%:@!$&'()*+,;=~"
 _FORBIDDEN = re.compile(r"[\0\r\n]")
@@ -63,7 +66,8 @@ class Endpoint:
         self._basic = _basic_auth(parsed.userinfo)
         self._url = parsed.copy_with(userinfo=b"")  # it ends up in logs
         port = parsed.port or (443 if parsed.scheme == "https" else 80)
-        self._where = place(parsed.raw_host.decode("ascii"), port)
+        self._host = parsed.raw_host.decode("ascii")
+        self._where = place(self._host, port)
         self._headers = [
             (b"host", self._url.netloc),
             *_encoded(
@@ -137,14 +141,13 @@ class Endpoint:
         return Answer(response.status_code, headers, chunks, stream.aclose)
 
     def _explain(self, error: Exception) -> UpstreamError:
-        """What went wrong, for people; our own transport says it well, others are given the place."""
+        """What went wrong, for people. The address, which is nobody's business but the operator's, stands beside it."""
         if isinstance(error, DecodingError):
-            return _failure("garbage", f"{self._where}: {error}")
-        text = str(error)
-        if self._where not in text:
-            text = f"{self._where}: {text or type(error).__name__}"
+            return _failure("garbage", str(error), self._where)
+        text = (str(error) or type(error).__name__).replace(self._where, SOMEBODY)
+        text = text.replace(repr(self._host), SOMEBODY)
         kind = "timeout" if isinstance(error, httpx.TimeoutException) else "transport"
-        return _failure(kind, text)
+        return _failure(kind, text, self._where)
 
 
 class _Chunks:
@@ -189,10 +192,10 @@ async def read_json(answer: Answer) -> Any:
         await answer.aclose()
 
 
-def _failure(kind: str, text: str) -> UpstreamError:
+def _failure(kind: str, text: str, where: str = "") -> UpstreamError:
     if kind == "timeout":
-        return UpstreamError(kind, Fault(504, "timeout_error", text))
-    return UpstreamError(kind, Fault(502, "api_error", text))
+        return UpstreamError(kind, Fault(504, "timeout_error", text), place=where)
+    return UpstreamError(kind, Fault(502, "api_error", text), place=where)
 
 
 def _timeouts(limits: Limits) -> dict[str, float]:

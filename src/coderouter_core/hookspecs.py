@@ -224,7 +224,7 @@ def stream_filter(provider: Provider, request: Request) -> StreamFilter | None:
     Called:    once per attempt.
     Combined:  all, by their `stage`, then by plugin name.
     Must not:  block or await, here or in the filter.
-    Raises:    anything raised fails the attempt.
+    Raises:    anything raised, here or in the filter, fails the request as `PluginError`.
     """
 
 

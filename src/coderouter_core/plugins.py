@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
+from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Any
 
 import pluggy
@@ -89,6 +90,18 @@ def register(plugins: Mapping[str, Any]) -> pluggy.PluginManager:
         problems.append(
             Problem(f"a plugin implements a hook that does not exist: {' '.join(str(error).split())}")
         )
+    problems += _asynchronous(manager)
     if problems:
         raise ConfigError(*problems)
     return manager
+
+
+def _asynchronous(manager: pluggy.PluginManager) -> Iterator[Problem]:
+    """Hooks whose answer would be a coroutine that nobody awaits."""
+    for caller in vars(manager.hook).values():
+        for found in caller.get_hookimpls() if isinstance(caller, pluggy.HookCaller) else ():
+            if iscoroutinefunction(found.function) or isasyncgenfunction(found.function):
+                yield Problem(
+                    f"plugin {found.plugin_name!r}: {caller.name}: hooks are plain functions, without async;"
+                    " await in an adapter or a service"
+                )

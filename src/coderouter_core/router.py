@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from coderouter_core import __version__
 from coderouter_core.capabilities import Gates, Registry, unsuited
 from coderouter_core.config import placed
 from coderouter_core.engine import Chains, Engine, Served
-from coderouter_core.errors import ConfigError, Problem, UpstreamError
+from coderouter_core.errors import ConfigError, Problem, UpstreamError, where
 from coderouter_core.events import Event, Events
 from coderouter_core.hooks import Hooks, Said
 from coderouter_core.ledger import open_ledger
@@ -154,7 +154,7 @@ class CodeRouter:
             await adapter.start()
             self._stack.push_async_callback(adapter.aclose)
         for said in self.hooks.services(self):
-            await self._stack.enter_async_context(said.verdict)
+            await self._enter(said)
         self.ready = True
         self.emit(
             "coderouter-startup",
@@ -166,6 +166,17 @@ class CodeRouter:
             mode_source=self.config.mode_source,
         )
         self._tell_unsuited()
+
+    async def _enter(self, said: Said[AbstractAsyncContextManager[Any]]) -> None:
+        try:
+            await self._stack.enter_async_context(said.verdict)
+        except ConfigError:
+            raise
+        except Exception as error:
+            raise ConfigError(
+                f"the service of plugin {said.plugin!r} did not start ({where(error)}: {error}); uninstall the plugin,"
+                f" or switch it off: CODEROUTER_DISABLE={said.plugin}"
+            ) from error
 
     def _tell_unsuited(self) -> None:
         for profile in self.routing.profiles.values():

@@ -191,6 +191,13 @@ def test_a_model_is_reached_by_its_name() -> None:
     ]
 
 
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
+def test_servers_that_make_grammars_get_simple_schemas(place: Place) -> None:
+    (provider,) = served(Found(servers=[Server(place, (CODER,))])).providers
+
+    assert provider.capabilities.tool_schema == ("simple" if place in (LM_STUDIO, LLAMA_CPP) else None)
+
+
 def test_a_model_for_code_answers_before_one_for_talk() -> None:
     assert chain(Found(servers=[Server(OLLAMA, (CHATTER, CODER))])) == (CODER,)
 
@@ -207,6 +214,20 @@ def test_a_model_of_two_servers_is_named_with_its_server_the_second_time() -> No
 
 def test_a_model_that_is_named_by_its_file_is_called_by_the_files_name() -> None:
     assert chain(Found(servers=[Server(LLAMA_CPP, ("/models/tiny.Q4.gguf",))])) == ("tiny.Q4",)
+
+
+@pytest.mark.parametrize(
+    "id_", ["yes", "null", "1.5", "- x", "{a: b}", "# c", "&x", "a: b", "it's", '"q"', "é"]
+)
+def test_a_model_may_be_called_anything_that_yaml_reads_otherwise(id_: str) -> None:
+    (provider,) = served(Found(servers=[Server(VLLM, (id_,))])).providers
+
+    assert (provider.name, provider.model) == (id_, id_)
+
+
+@pytest.mark.parametrize("id_", ["", "  ", "a\nb", "\x1b[31ma", "a\0b", " a", "a/", ".gguf", "m" * 201])
+def test_a_model_that_cannot_be_named_is_left_out(id_: str) -> None:
+    assert chain(Found(servers=[Server(VLLM, (id_, CHATTER))])) == (CHATTER,)
 
 
 def test_a_model_called_default_does_not_take_the_profiles_name() -> None:

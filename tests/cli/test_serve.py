@@ -197,7 +197,9 @@ def test_with_keys_it_may_listen_beyond_this_machine(coderouter: CommandLine) ->
     assert (done.returncode, done.stderr.partition(" on ")[0]) == (1, "cannot listen")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["sigterm", "sigint"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=["sigterm", "sigint", "sighup"]
+)
 def test_told_to_stop_it_ends_with_0(coderouter: CommandLine, number: int) -> None:
     with Upstream("hello") as upstream:
         serving = coderouter.serve("--config", written(coderouter, upstream))

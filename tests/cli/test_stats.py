@@ -6,7 +6,8 @@ import asyncio
 import datetime as dt
 import json
 import re
-from contextlib import aclosing
+import sqlite3
+from contextlib import aclosing, closing
 from pathlib import Path
 
 import pytest
@@ -57,10 +58,10 @@ def test_it_says_what_days_cost_in_plain_text_where_nobody_watches(ledger: Path,
     done = stats("--cost", "--ledger", str(ledger), home=tmp_path)
 
     assert done.stdout.splitlines() == [
-        "day         requests  attempts  input  cached  written  output     cost    saved  unpriced   est.",
-        "2026-01-15         1         1  12.3k    2048        0      20  $0.2500  $0.1250         -      -",
-        "2026-01-16         1         1  12.3k    2048        0      20    $1.50  $0.1250         -  100 %",
-        "total              2         2  24.7k    4096        0      40    $1.75  $0.2500         -   50 %",
+        "day         requests  attempts  input  cached  written  output     cost    saved  unpriced   est.  unsettled",
+        "2026-01-15         1         1  12.3k    2048        0      20  $0.2500  $0.1250         -      -          -",
+        "2026-01-16         1         1  12.3k    2048        0      20    $1.50  $0.1250         -  100 %          -",
+        "total              2         2  24.7k    4096        0      40    $1.75  $0.2500         -   50 %          -",
     ]
 
 
@@ -73,6 +74,40 @@ def test_a_narrow_terminal_shows_what_there_is(ledger: Path, tmp_path: Path) -> 
         "2026-01-15        1        1 12.3k   2048     20 $0.2500 $0.1250     -",
         "2026-01-16        1        1 12.3k   2048     20   $1.50 $0.1250 100 %",
         "total             2        2 24.7k   4096     40   $1.75 $0.2500  50 %",
+    ]
+
+
+@pytest.fixture
+def cut_short(ledger: Path) -> Path:
+    """The same, with an attempt of which nobody knows the end."""
+    with closing(sqlite3.connect(ledger)) as db:
+        db.execute("UPDATE attempts SET outcome = 'unsettled', cost_usd = NULL WHERE provider = 'local'")
+        db.commit()
+    return ledger
+
+
+@pytest.mark.parametrize("terminal", [{}, {"FORCE_COLOR": "1"}], ids=["plain", "terminal"])
+def test_attempts_of_unknown_end_are_told_of(
+    terminal: dict[str, str], cut_short: Path, tmp_path: Path
+) -> None:
+    done = stats("--cost", "--by", "provider", "--ledger", str(cut_short), home=tmp_path, **terminal)
+
+    assert "unsettled" in done.stdout.splitlines()[0]
+    assert done.stdout.splitlines()[-1].startswith(
+        "unsettled: 1 attempts that began, and whose end is not known"
+    )
+
+
+def test_costs_are_summed_up_by_client_key(ledger: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(ledger)) as db:
+        db.execute("UPDATE attempts SET client_key = 'ada' WHERE provider = 'cloud'")
+        db.commit()
+
+    done = stats("--cost", "--json", "--by", "key", "--ledger", str(ledger), home=tmp_path)
+
+    assert [(each["key"], each["cost_usd"]) for each in json.loads(done.stdout)["groups"]] == [
+        ("ada", 1.5),
+        ("-", 0.25),
     ]
 
 

@@ -1,11 +1,12 @@
 """A YAML file becomes plain values that remember their places."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from coderouter_core.config.document import Document, spell
+from coderouter_core.config.document import MOST_BYTES, Document, spell
 from coderouter_core.errors import ConfigError
 
 
@@ -169,3 +170,32 @@ def test_a_file_in_another_encoding_is_told_with_its_line(tmp_path: Path) -> Non
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file or directory; name a file that can be read"):
         Document.read(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        pytest.param("a\x1b[31mb", r"a\x1b[31mb", id="terminal-escape"),
+        pytest.param("a\nb", r"a\nb", id="line-break"),
+        pytest.param("\ud800", r"\ud800", id="half-a-character"),
+        pytest.param("é", "é", id="letter"),
+        pytest.param("-" * 70, "-" * 59 + "…", id="long"),
+    ],
+)
+def test_a_key_is_shown_on_one_line_and_printable(key: str, path: str) -> None:
+    assert spell((key,)) == path
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+
+    with pytest.raises(ConfigError, match=r"pipe\.yaml: is no regular file; name a file that can be read$"):
+        Document.read(tmp_path / "pipe.yaml")
+
+
+def test_a_file_that_is_too_large_is_not_parsed(tmp_path: Path) -> None:
+    file = tmp_path / "large.yaml"
+    file.write_text("#" * (MOST_BYTES + 1))
+
+    with pytest.raises(ConfigError, match="holds more than 1,048,576 bytes"):
+        Document.read(file)

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+from attrs import evolve
 
 from coderouter_core.hookspecs import hookimpl
 from coderouter_core.model import StreamEvent
@@ -201,3 +202,41 @@ def test_a_stream_that_nobody_asked_for_becomes_a_whole_answer_of_all_its_choice
 
 def test_a_stream_that_nobody_asked_for_and_of_which_one_choice_is_cut_is_no_answer() -> None:
     assert ask(BEGIN + WORDS + chunk(said(0, "stop")), stream=False).status == 502
+
+
+class Anew:
+    """A plugin whose filter has everything written anew."""
+
+    stage = 0
+
+    @hookimpl
+    def stream_filter(self) -> Anew:
+        return self
+
+    def feed(self, event: StreamEvent) -> Iterable[StreamEvent]:
+        return [evolve(event, frame=None)]
+
+    def flush(self) -> Iterable[StreamEvent]:
+        return ()
+
+
+@pytest.mark.parametrize(("asks", "comes"), [(True, True), (False, True), (False, False)], ids=str)
+def test_each_choice_calls_a_legacy_function_as_its_client_knows_it(asks: bool, comes: bool) -> None:
+    call = {"name": "ls", "arguments": "{}"}
+    streamed = BEGIN + chunk(said(0, function_call=call)) + chunk(said(1, function_call=call))
+    streamed += chunk(said(0, "function_call")) + chunk(said(1, "function_call")) + USAGE + DONE
+    message = {"role": "assistant", "content": None, "function_call": call}
+    choices = [{"index": at, "message": message, "finish_reason": "function_call"} for at in (0, 1)]
+    whole = orjson.dumps({**HEAD, "object": "chat.completion", "choices": choices})
+
+    asked = ask(
+        streamed if comes else whole,
+        Anew(),
+        stream=asks,
+        kind="" if comes else "application/json",
+        functions=[{"name": "ls", "parameters": {"type": "object"}}],
+    )
+
+    raw = asked.raw.decode()
+    assert (raw.count('"function_call":{"name":"ls"'), raw.count("tool_calls")) == (2, 0)
+    assert raw.count('"finish_reason":"function_call"') == 2

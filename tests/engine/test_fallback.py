@@ -9,6 +9,7 @@ import pytest
 from coderouter_core.model import Outcome
 from coderouter_core.testing import (
     Close,
+    CutAfter,
     DripHead,
     EmptyStream,
     ErrorFirst,
@@ -188,6 +189,22 @@ def test_no_upstream_error_forbids_a_retry(status: int) -> None:
     assert "x-should-retry" not in router.ask().headers
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("dialect", ["messages", "chat"])
+def test_a_page_with_status_200_is_told_as_what_it_was(dialect: str, stream: bool) -> None:
+    asked = make_router(Script(only=Html())).ask(dialect=dialect, stream=stream)
+
+    assert asked.status == 502
+    assert (asked.error or {})["message"].endswith("only: 200: answered 200 with HTML")
+
+
+@pytest.mark.parametrize("status", [301, 304, 600, 999])
+def test_a_status_that_is_no_error_of_http_reaches_clients_as_502(status: int) -> None:
+    router = make_router(Script(only=Raw(status, {}, b"hi")))
+
+    assert router.ask().status == 502
+
+
 def test_when_nobody_can_be_reached_the_client_reads_who_was_asked() -> None:
     router = make_router(Script(a=Refuse(), b=ProviderError("broken", status=500)))
 
@@ -195,6 +212,31 @@ def test_when_nobody_can_be_reached_the_client_reads_who_was_asked() -> None:
 
     assert message.startswith("no provider could answer 'default':\n  a: ")
     assert message.endswith("\n  b: 500: broken")
+
+
+@pytest.mark.parametrize(
+    "failure", [Refuse(), Close(), CutAfter(4, rst=True)], ids=["refused", "closed", "reset-midway"]
+)
+@pytest.mark.parametrize(("dialect", "stream"), INGRESS)
+def test_an_upstreams_address_is_told_to_the_operator_and_not_to_clients(
+    dialect: str, stream: bool, failure: Step
+) -> None:
+    router = make_router(Script(only=failure))
+    place = router.upstreams["only"].url.removeprefix("http://")
+
+    asked = router.ask(dialect=dialect, stream=stream)
+
+    assert place not in f"{asked.raw!r} {asked.headers}"
+    assert asked.error
+    assert any(place in str(event.fields.get("error")) for event in asked.events)
+
+
+def test_an_address_is_not_told_to_clients_with_the_answer_of_another_provider() -> None:
+    router = make_router(Script(first=Refuse(), second="hello"))
+
+    asked = router.ask()
+
+    assert asked.headers["x-coderouter-fallback-reason"] == "first: connection refused by the provider"
 
 
 def test_a_paid_provider_is_not_tried_while_paying_is_off() -> None:

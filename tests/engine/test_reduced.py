@@ -275,6 +275,24 @@ def test_an_engine_that_makes_grammars_gets_simple_schemas(dialect: str, tool: d
     assert sent(router)["tools"][0]["function"]["parameters"] == SIMPLE
 
 
+def test_an_engine_that_makes_grammars_gets_a_simple_schema_for_its_answer() -> None:
+    router = capable(Script(only="hi"), only={"tool_schema": "simple"})
+    wanted = {"type": "json_schema", "json_schema": {"name": "file", "schema": ODD}}
+
+    router.ask(dialect="chat", response_format=wanted)
+
+    assert sent(router)["response_format"]["json_schema"]["schema"] == SIMPLE
+
+
+def test_an_effort_that_is_left_out_does_not_come_back_with_a_simple_schema() -> None:
+    router = capable(Script(only="hi"), only={"tool_schema": "simple", "thinking": False})
+    config = {"effort": "high", "format": {"type": "json_schema", "schema": ODD}}
+
+    router.ask(thinking={"type": "adaptive"}, output_config=config)
+
+    assert "reasoning_effort" not in sent(router)
+
+
 def test_the_same_tools_are_the_same_bytes_in_every_request() -> None:
     router = capable(Script(only=["hi", "ho"]), only={"tool_schema": "simple"})
 

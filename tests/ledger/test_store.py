@@ -88,6 +88,18 @@ def test_a_store_that_met_damage_is_moved_aside_when_it_is_opened_again(opened: 
     assert len(list(tmp_path.glob("l.db.corrupt-*"))) == 1
 
 
+def test_damage_that_this_process_has_not_met_is_met_by_a_sweep(opened: Open, tmp_path: Path) -> None:
+    store = opened()
+    store.carry(Batch(deltas={"spent": 2.0}, seq=1), [])
+    for name in ("l.db", "l.db-wal"):
+        with (tmp_path / name).open("r+b") as file:
+            file.write(b"\xa5" * (tmp_path / name).stat().st_size)
+    store.carry(Batch(deltas={"spent": 2.0}, seq=2), [])
+
+    with pytest.raises(sqlite3.DatabaseError):
+        store.sweep()
+
+
 def test_what_others_added_is_seen(opened: Open) -> None:
     one, other = opened(), opened()
     one.carry(Batch(deltas={"spent": 2.0}, seq=1), [])

@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from coderouter_core.ledger import open_ledger
-from coderouter_core.model import Spender, Usage, month_of, spending
+from coderouter_core.model import Spender, month_of, spending
 from coderouter_core.router import SystemClock
 from coderouter_core.testing import Reply, Upstream
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif("sys.platform == 'win32'", reason="there is no S
 
 PATIENCE_S = 20.0
 #: An answer costs an eighth of a dollar, which adds up without rounding.
-EIGHTH = Reply("hello", usage=Usage(125_000, reported=True), head_delay_s=0.01)
+EIGHTH = Reply("hello", usage=(62_500, 62_500), head_delay_s=0.01)
 PRICES = {"input_tokens_per_million": 1.0, "output_tokens_per_million": 1.0, "monthly_budget_usd": 1000}
 CLIENTS = 8
 

@@ -75,6 +75,12 @@ def test_models_in_the_anthropic_shape(router: ServedRouter) -> None:
     )
 
 
+def test_a_model_that_is_not_there_is_told_by_its_name(router: ServedRouter) -> None:
+    answer = router.client.get("/v1/models/nobody").json()
+
+    assert answer["error"]["message"].startswith("no model is called 'nobody'")
+
+
 def test_health_tells_of_providers(router: ServedRouter) -> None:
     health = router.client.get("/healthz").json()
 

@@ -138,6 +138,16 @@ def test_a_key_from_the_environment_opens(monkeypatch: pytest.MonkeyPatch) -> No
     assert router.client.get("/v1/models", headers={"x-api-key": "from-the-environment"}).status_code == 200
 
 
+def test_a_key_may_hold_any_letters() -> None:
+    router = served(
+        auth={"keys": [{"name": "zoë", "sha256": hashlib.sha256("schlüssel".encode()).hexdigest()}]}
+    )
+
+    answer = router.client.get("/v1/models", headers=[(b"x-api-key", "schlüssel".encode())])
+
+    assert answer.status_code == 200
+
+
 def test_the_hash_of_a_key_is_not_the_key(locked: ServedRouter) -> None:
     digest = hashlib.sha256(b"correct-horse").hexdigest()
 
@@ -196,6 +206,37 @@ def test_json_that_is_nested_too_deep_is_400(router: ServedRouter, dialect: str,
     )
 
     assert router.client.post(path, content=raw).status_code == 400
+
+
+def test_a_path_counts_as_much_as_headers(router: ServedRouter) -> None:
+    answer = router.client.get("/livez?" + "x" * 40_000, headers={"x-long": "x" * 40_000})
+
+    assert answer.status_code == 431
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+def test_an_encoded_body_is_refused_by_its_encoding(router: ServedRouter, encoding: str) -> None:
+    answer = router.client.post("/v1/messages", content=b"\x1f\x8b", headers={"content-encoding": encoding})
+
+    assert (answer.status_code, repr(encoding) in answer.json()["error"]["message"]) == (415, True)
+
+
+@pytest.mark.parametrize(
+    ("site", "mode", "status"),
+    [
+        pytest.param("cross-site", "no-cors", 403, id="embedded-elsewhere"),
+        pytest.param("same-site", "no-cors", 403, id="embedded-at-another-port"),
+        pytest.param("cross-site", "navigate", 200, id="link"),
+        pytest.param("same-origin", "cors", 200, id="own-page"),
+        pytest.param("none", "navigate", 200, id="typed"),
+    ],
+)
+def test_what_a_page_embeds_comes_without_an_origin(
+    router: ServedRouter, site: str, mode: str, status: int
+) -> None:
+    headers = {"sec-fetch-site": site, "sec-fetch-mode": mode}
+
+    assert router.client.get("/v1/models", headers=headers).status_code == status
 
 
 def test_redirects_of_an_upstream_are_not_followed() -> None:

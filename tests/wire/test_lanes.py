@@ -287,7 +287,7 @@ def test_usage_inside_of_a_choice_is_counted() -> None:
 def test_usage_on_a_chunk_with_choices_is_not_hidden() -> None:
     both = write(b'{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":3}}')
 
-    assert CHAT.relay(hide_usage=True).feed(both + DONE) == both + DONE
+    assert CHAT.relay(hide_usage=True).feed(ROLE + both + DONE) == ROLE + both + DONE
 
 
 def test_several_choices_are_over_when_each_is() -> None:
@@ -503,7 +503,7 @@ class OtherArguments:
 
 def test_changed_arguments_follow_a_call_that_passed_as_it_came() -> None:
     call = b'{"id":"c","choices":[{"index":0,"delta":{"role":"assistant","tool_calls":[{"index":0,%b"function":{%b"arguments":"%b"}}]}}]}'
-    start = write(call % (b'"id":"i",', b'"name":"f",', b""))
+    start = write(call % (b'"id":"i","type":"function",', b'"name":"f",', b""))
     lane = TranslatingLane(CHAT.reader(), CHAT.writer(), [OtherArguments()])
     out = lane.feed(start + write(call % (b"", b"", b"{}x")))
 
@@ -767,6 +767,63 @@ def test_a_refusal_stays_one_where_the_first_chunk_has_no_role() -> None:
     out = passed(filtered(Dialect.CHAT, Watch()), first, second, FINISH, DONE)
 
     assert (first + second in out, problems(Dialect.CHAT, out.replace(b"chatcmpl-1", b"c"))) == (True, [])
+
+
+@CHAT_LANES
+def test_a_role_that_is_told_again_is_told_once(make: Callable[[], Lane]) -> None:
+    again = BEGUN.replace(b'"content":""', b'"content":"hi"').replace(b'"index":0', b'"x_new":1,"index":0')
+    out = passed(make(), BEGUN, again, FINISH, DONE)
+
+    assert (out.count(b'"role"'), out.count(b"x_new"), heard(Dialect.CHAT, out)[0].text) == (1, 1, "hi")
+
+
+@CHAT_LANES
+def test_a_call_without_its_type_is_given_one(make: Callable[[], Lane]) -> None:
+    untyped = LATE_CALL.replace(b'"type":"function",', b"")
+
+    assert passed(make(), BEGUN, untyped, FINISH, DONE).count(b'"type":"function"') == 1
+
+
+@CHAT_LANES
+@pytest.mark.parametrize("end", [FINISH, b""], ids=["finish", ""])
+def test_a_call_without_arguments_is_given_an_empty_object(make: Callable[[], Lane], end: bytes) -> None:
+    out = passed(make(), BEGUN, LATE_CALL.replace(b'"{}"', b'""'), end, DONE)
+
+    assert (problems(Dialect.CHAT, out), heard(Dialect.CHAT, out)[0].calls[0].arguments) == ([], "{}")
+
+
+def test_choices_that_are_null_are_none() -> None:
+    null = write(b'{"id":"chatcmpl-1","choices":null}')
+
+    assert b'"choices":[]' in passed(CHAT.relay(), BEGUN, SAID, null, FINISH, DONE)
+
+
+@CHAT_LANES
+def test_names_and_ids_that_come_with_every_piece_are_told_once(make: Callable[[], Lane]) -> None:
+    first = LATE_CALL.replace(b'"{}"', b'"{"')
+    out = passed(make(), BEGUN, first, first.replace(b'"{"', b'"}"'), FINISH, DONE)
+
+    [call] = heard(Dialect.CHAT, out)[0].calls
+    assert (out.count(b'"name":"f"'), out.count(b'"id":"a"'), call.arguments) == (1, 1, "{}")
+
+
+@pytest.mark.parametrize("usage", [b"", USAGE], ids=["", "usage"])
+def test_a_stream_that_says_only_that_it_is_over_is_given_a_finish_reason(usage: bytes) -> None:
+    out = passed(CHAT.relay(), BEGUN, LATE_CALL, usage, DONE)
+
+    assert (problems(Dialect.CHAT, out), out.count(b'"finish_reason":"tool_calls"')) == ([], 1)
+
+
+def test_a_message_that_says_only_that_it_is_over_is_given_a_stop_reason() -> None:
+    out = passed(MESSAGES.relay(), BEGIN, DELTA, CLOSE, STOP)
+
+    assert (problems(Dialect.MESSAGES, out), out.count(b'"stop_reason":"end_turn"')) == ([], 1)
+
+
+def test_a_call_of_a_relayed_message_has_an_input() -> None:
+    bare = OPEN.replace(b'"type":"text","text":""', b'"type":"tool_use","id":"t","name":"f"')
+
+    assert b'"input":{}' in MESSAGES.relay().feed(START + bare)
 
 
 def test_a_relay_numbers_calls_that_are_all_number_0() -> None:

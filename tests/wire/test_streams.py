@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -61,7 +61,10 @@ CHAT_ONLY: dict[str, Reply] = {
     "reasoning": Reply("42", thinking="deep", quirks={Quirk.REASONING}),
     "no-finish": Reply("Hello", calls=BOTH, quirks={Quirk.NO_FINISH}),
 }
-MESSAGES_ONLY: dict[str, Reply] = {"data-only": Reply("Hello", calls=BOTH, quirks={Quirk.DATA_ONLY})}
+MESSAGES_ONLY: dict[str, Reply] = {
+    "data-only": Reply("Hello", calls=BOTH, quirks={Quirk.DATA_ONLY}),
+    "no-finish": Reply("Hello", calls=BOTH, quirks={Quirk.NO_FINISH}),
+}
 
 CASES = [
     *[(dialect, name, reply) for dialect in SPEECHES for name, reply in ANY_DIALECT.items()],
@@ -70,16 +73,26 @@ CASES = [
 ]
 
 
-def answers(*left_out: Quirk) -> pytest.MarkDecorator:
-    cases = [case for case in CASES if not case[2].quirks & set(left_out)]
+def answers(*left_out: Quirk | str) -> pytest.MarkDecorator:
+    cases = [case for case in CASES if not {case[1], *case[2].quirks} & set(left_out)]
     params = [pytest.param(dialect, reply, id=f"{dialect.value}-{name}") for dialect, name, reply in cases]
     return pytest.mark.parametrize(("upstream", "reply"), params)
 
 
 UPSTREAM = answers()
+#: What clients lack is added.
+LACKING = (Quirk.DATA_ONLY, Quirk.TOOL_FINISH_STOP, Quirk.NO_FINISH, Quirk.NO_USAGE)
 #: What no client can read is not passed on.
-UNREADABLE = (Quirk.NO_TOOL_ID, Quirk.SAME_INDEX, Quirk.NO_INDEX, Quirk.ARGS_OBJECT)
-READABLE_UPSTREAM = answers(Quirk.DATA_ONLY, *UNREADABLE)
+UNREADABLE = (
+    Quirk.NO_TOOL_ID,
+    Quirk.SAME_INDEX,
+    Quirk.NO_INDEX,
+    Quirk.ARGS_OBJECT,
+    Quirk.REPEAT_ID,
+    Quirk.NO_ROLE,
+    Quirk.CONTENT_PARTS,
+)
+READABLE_UPSTREAM = answers(*LACKING, *UNREADABLE, "empty-arguments")
 CLIENT = pytest.mark.parametrize(
     "client", [Dialect.MESSAGES, Dialect.CHAT], ids=lambda dialect: f"to-{dialect.value}"
 )
@@ -186,6 +199,24 @@ def test_a_relay_passes_every_byte(upstream: Dialect, reply: Reply) -> None:
 
     bytewise = through(codec(upstream).relay(), [data[at : at + 1] for at in range(len(data))])
     assert bytewise.startswith(data)
+
+
+@answers(Quirk.INTERLEAVED)
+def test_clients_do_not_stumble_over_what_is_relayed(upstream: Dialect, reply: Reply) -> None:
+    out = through(codec(upstream).relay(), [stream(upstream, reply)])
+
+    assert problems(upstream, out) == []
+
+
+@pytest.mark.parametrize(
+    "make",
+    [codec(Dialect.CHAT).relay, lambda: translating(Dialect.CHAT, Dialect.CHAT)],
+    ids=["relay", "filters"],
+)
+def test_the_finish_reason_of_a_stream_that_is_passed_on_tells_of_calls(make: Callable[[], Lane]) -> None:
+    out = through(make(), [stream(Dialect.CHAT, CHAT_ONLY["tool-finish-stop"])])
+
+    assert (b'"finish_reason":"tool_calls"' in out, b'"finish_reason":"stop"' in out) == (True, False)
 
 
 @UPSTREAM

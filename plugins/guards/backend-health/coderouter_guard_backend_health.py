@@ -77,9 +77,9 @@ class Record:
 
 def _is_backends_fault(attempt: Attempt) -> bool:
     """Whether a failed attempt says that the backend is not well: not what a key, a request or a limit caused."""
-    if attempt.outcome is Outcome.BROKEN:
-        return True
-    if attempt.error_kind in OWN_KINDS:
+    if attempt.error_kind == "plugin":
+        return False
+    if attempt.outcome is Outcome.BROKEN or attempt.error_kind in OWN_KINDS:
         return True
     # 501: it was asked for what it does not have, embeddings for example.
     status = attempt.status or 0

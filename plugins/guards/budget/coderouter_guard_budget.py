@@ -14,6 +14,7 @@ from coderouter_core.api import (
     ConfigError,
     EventSpec,
     Level,
+    Operation,
     Option,
     Problem,
     Profile,
@@ -233,10 +234,7 @@ class BudgetGuard:
             asked = request.body.get(key)
             if isinstance(asked, int) and asked > 0:
                 output = min(output, asked)
-        choices = request.body.get("n")
-        if isinstance(choices, int) and choices > 1:
-            output *= choices
-        usage = Usage(input=rough_prompt(request), output=output, reported=True)
+        usage = Usage(input=rough_prompt(request), output=output * _answers(request), reported=True)
         return self._router.price(provider, usage).usd or 0.0
 
     def _costs_money(self, provider: Provider) -> bool:
@@ -276,6 +274,18 @@ class BudgetGuard:
 
     def _is_unpriced(self, provider: Provider) -> bool:
         return self._router.price(provider, ONE).usd is None
+
+
+def _answers(request: Request) -> int:
+    """How many answers the request will be billed for; an embedding has no output."""
+    if request.operation is Operation.EMBED:
+        return 0
+    asked = (request.body.get(key) for key in ("n", "best_of"))
+    each = max((count for count in asked if isinstance(count, int)), default=1)
+    prompts = request.body.get("prompt") if request.operation is Operation.COMPLETE else None
+    if not isinstance(prompts, list) or all(isinstance(one, int) for one in prompts):
+        return max(1, each)
+    return max(1, each) * len(prompts)
 
 
 def _caps(spender: Spender, written: Iterable[tuple[str, ProviderBudget | Budget]]) -> dict[str, Cap]:

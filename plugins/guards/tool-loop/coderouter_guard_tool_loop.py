@@ -55,7 +55,7 @@ class ToolLoop:
 
 @frozen
 class Call:
-    """A tool call: two are the same when name and arguments are, whatever the order of keys."""
+    """A tool call, its arguments as they came: two are the same when name and arguments are, whatever the order of keys."""
 
     name: str
     arguments: Any
@@ -75,7 +75,7 @@ def _of_item(item: Mapping[str, Any]) -> Call:
     """The call that an item of the Responses dialect is; a group's name stands before its tool's."""
     names = [item.get("namespace"), item.get("name") or str(item["type"]).removesuffix("_call")]
     arguments = next((item[key] for key in ("arguments", "input", "action") if key in item), None)
-    return Call(".".join(str(name) for name in names if name), _parsed(arguments))
+    return Call(".".join(str(name) for name in names if name), arguments)
 
 
 def calls_backwards(turns: Iterable[Mapping[str, Any]]) -> Iterator[Call]:
@@ -101,7 +101,7 @@ def calls_backwards(turns: Iterable[Mapping[str, Any]]) -> Iterator[Call]:
         )
         for function in reversed([*functions, turn.get("function_call")]):
             if isinstance(function, dict) and isinstance(function.get("name"), str):
-                yield Call(function["name"], _parsed(function.get("arguments")))
+                yield Call(function["name"], function.get("arguments"))
 
 
 def trailing_run(calls: Iterator[Call]) -> tuple[str, int]:
@@ -111,7 +111,7 @@ def trailing_run(calls: Iterator[Call]) -> tuple[str, int]:
         return "", 0
     run = 1
     for call in calls:
-        if call.name != last.name or not _same(call.arguments, last.arguments):
+        if call.name != last.name or not _same(call, last):
             break
         run += 1
         if run >= LONGEST_RUN:
@@ -119,11 +119,18 @@ def trailing_run(calls: Iterator[Call]) -> tuple[str, int]:
     return last.name, run
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Equal as JSON: 1 and true are not the same, which Python's `==` thinks they are."""
-    return bool(one == other) and orjson.dumps(one, option=orjson.OPT_SORT_KEYS) == orjson.dumps(
-        other, option=orjson.OPT_SORT_KEYS
-    )
+def _same(one: Call, other: Call) -> bool:
+    """Whether the arguments are equal as JSON: 1 and true are not the same, which Python's `==` thinks they are."""
+    if isinstance(one.arguments, str) and one.arguments == other.arguments:
+        return True
+    said, before = _parsed(one.arguments), _parsed(other.arguments)
+    try:
+        return bool(said == before) and orjson.dumps(said, option=orjson.OPT_SORT_KEYS) == orjson.dumps(
+            before, option=orjson.OPT_SORT_KEYS
+        )
+    except (TypeError, RecursionError):
+        # Nested deeper than can be compared: only the same words are the same.
+        return False
 
 
 class ToolLoopGuard:

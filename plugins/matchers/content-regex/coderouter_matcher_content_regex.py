@@ -16,7 +16,17 @@ TIMEOUT_S = 0.005
 LONGEST_TEXT = 65_536
 
 
+#: A literal text so long takes the engine seconds to make ready, at its first search, which no timeout ends.
+LONGEST_LITERAL = 256
+_ONE = r"(?:[^\\\[\](){}|.*+?^$]|\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|[^\w])|\[[^\]\\]\])"
+_LITERAL = regex.compile(rf"{_ONE}{{{LONGEST_LITERAL + 1}}}")
+
+
 def _compiles(_instance: object, _attribute: object, value: str) -> None:
+    if _LITERAL.search(value):
+        raise ValueError(
+            f"holds a literal text of more than {LONGEST_LITERAL} characters: shorten it, or search with content_contains"
+        )
     try:
         regex.compile(value)
     except regex.error as error:

@@ -71,7 +71,7 @@ class Gates:
         self._known: dict[Provider, Ability] = {}
         # What follows from a chain alone, worked out when it is first seen.
         self._behind: dict[tuple[bool, tuple[Provider, ...]], list[tuple[Need, list[Demotion]]]] = {}
-        self._smallest: dict[tuple[str, int], int | None] = {}
+        self._smallest: dict[tuple[tuple[str, ...], int], int | None] = {}
 
     def can(self, provider: Provider) -> Capabilities:
         """What `provider` can do, by the configuration and the registry."""
@@ -126,7 +126,7 @@ class Gates:
 
     async def prepare(self, request: Request, profile: Profile, providers: Mapping[str, Provider]) -> None:
         """Have the prompt counted where it could be too long for one of the profile's; a small one costs nothing."""
-        key = (profile.name, self._times_told)
+        key = (profile.providers, self._times_told)
         if key not in self._smallest:
             if len(self._smallest) >= MOST_CHAINS:
                 self._smallest.clear()

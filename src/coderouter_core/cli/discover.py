@@ -15,6 +15,8 @@ from coderouter_core.config import disabled_plugins
 
 #: Models of one server that become providers; the rest can be configured.
 MOST_MODELS = 20
+#: Of a model's id.
+MOST_CHARACTERS = 200
 #: Words in the ids of models that do not chat.
 _OTHER_TRADES = ("embed", "rerank", "bge-", "whisper", "-tts", "moderation")
 HEADING = (
@@ -98,13 +100,23 @@ async def discover(environ: Mapping[str, str], places: Sequence[Place] | None = 
 def as_yaml(found: Found) -> str:
     """The configuration that serves what was found."""
     from ruamel.yaml import YAML
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString as Quoted
 
     providers, chain = _providers(found)
+    # A model may be called `on`, `1.5` or `null`.
+    for provider in providers:
+        provider |= {key: Quoted(provider[key]) for key in ("name", "model") if key in provider}
     yaml = YAML()
     yaml.indent(mapping=2, sequence=4, offset=2)
     out = io.StringIO(HEADING)
     out.seek(0, io.SEEK_END)
-    yaml.dump({"providers": providers, "profiles": [{"name": "default", "providers": chain}]}, out)
+    yaml.dump(
+        {
+            "providers": providers,
+            "profiles": [{"name": "default", "providers": [Quoted(name) for name in chain]}],
+        },
+        out,
+    )
     return out.getvalue()
 
 
@@ -116,7 +128,9 @@ def _providers(found: Found) -> tuple[list[dict[str, Any]], list[str]]:
     for server, models in found.chatting:
         for number, model in enumerate(models[:MOST_MODELS]):
             name = _name(model, server.place, taken)
-            providers.append({"name": name, "base_url": f"{server.place.url}/v1", "model": model})
+            provider = {"name": name, "base_url": f"{server.place.url}/v1", "model": model}
+            can = {"capabilities": {"tool_schema": "simple"}} if server.place.grammar else {}
+            providers.append({**provider, **can})
             if number == 0:
                 chain.append(name)
     for vendor in found.vendors:
@@ -144,8 +158,18 @@ def _name(wanted: str, place: Place | None, taken: set[str]) -> str:
 
 
 def _ranked(models: Sequence[str]) -> list[str]:
-    chatting = [model for model in models if not any(word in model.lower() for word in _OTHER_TRADES)]
+    chatting = [
+        model
+        for model in models
+        if _can_be_named(model) and not any(word in model.lower() for word in _OTHER_TRADES)
+    ]
     return sorted(chatting, key=lambda model: "code" not in model.lower())
+
+
+def _can_be_named(model: str) -> bool:
+    """Whether an id can stand in a configuration, and on a terminal: whatever listens on a port may have sent it."""
+    named = model.rpartition("/")[2].removesuffix(".gguf")
+    return bool(named) and model.isprintable() and model == model.strip() and len(model) <= MOST_CHARACTERS
 
 
 def report(found: Found) -> list[str]:

@@ -19,13 +19,15 @@ PATIENCE_S = 0.4
 
 @frozen
 class Place:
-    """Where a kind of server listens unless told otherwise. `proof` is a path of its own, if it has one."""
+    """Where a kind of server listens unless told otherwise. `proof` is a path of its own, if it has one. `grammar`:
+    it makes a grammar of the schemas of tools, and refuses a request over what has no form there."""
 
     name: str
     title: str
     port: int
     host: str = "127.0.0.1"
     proof: str = ""
+    grammar: bool = False
 
     @property
     def url(self) -> str:
@@ -43,8 +45,8 @@ class Server:
 
 PLACES = (
     Place("ollama", "Ollama", 11434, proof="/api/tags"),
-    Place("lmstudio", "LM Studio", 1234),
-    Place("llamacpp", "llama.cpp", 8080),
+    Place("lmstudio", "LM Studio", 1234, grammar=True),
+    Place("llamacpp", "llama.cpp", 8080, grammar=True),
     Place("vllm", "vLLM", 8000),
 )
 

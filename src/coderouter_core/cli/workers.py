@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
+from coderouter_core.web.serve import ending_signals
+
 #: A worker that dies more often than this within that many seconds is not started again.
 MOST_DEATHS, WITHIN_S = 5, 60.0
 #: Seconds before the first new start; they double with each death that is remembered.
@@ -40,10 +42,10 @@ class Workers:
         self._gave_up = False
 
     async def run(self) -> bool:
-        """Keep them until SIGTERM or SIGINT, then have them end too. False when one died too often."""
+        """Keep them until a signal asks for an end, then have them end too. False when one died too often."""
         self._stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ending_signals():
             loop.add_signal_handler(number, self._stop)
         await asyncio.gather(*(self._keep(number + 1) for number in range(self._count)))
         return not self._gave_up

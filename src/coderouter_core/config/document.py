@@ -14,6 +14,9 @@ from coderouter_core.errors import ConfigError, Problem
 if TYPE_CHECKING:
     from ruamel.yaml.error import YAMLError
 
+#: A larger file is no configuration, and would take the parser minutes.
+MOST_BYTES = 1024 * 1024
+
 #: What the parser says, and what we say for it.
 _WORDS = {"'\\t'": "a tab; indent with spaces", "maximum depth": f"nested more than {DEEPEST} levels deep"}
 
@@ -38,12 +41,8 @@ class Document:
 
     @classmethod
     def read(cls, path: Path) -> Document:
-        """The file at `path`. Raises `ConfigError` when it cannot be read or is not UTF-8."""
-        try:
-            raw = path.read_bytes()
-        except OSError as error:
-            said = (error.strerror or "cannot be read").lower()
-            raise ConfigError(Problem(f"{said}; name a file that can be read", file=str(path))) from None
+        """The file at `path`. Raises `ConfigError` when it cannot be read, is too large or is not UTF-8."""
+        raw = _bytes(path)
         try:
             return cls.parse(raw.decode("utf-8-sig"), str(path))
         except UnicodeDecodeError as error:
@@ -95,6 +94,22 @@ class Document:
         problems = sorted(self.problems, key=lambda one: (one.line, one.column))
         if problems:
             raise ConfigError(*problems)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            # A pipe or a device may keep its reader for ever, and files are read more than once.
+            raise ConfigError(Problem("is no regular file; name a file that can be read", file=str(path)))
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        said = (error.strerror or "cannot be read").lower()
+        raise ConfigError(Problem(f"{said}; name a file that can be read", file=str(path))) from None
+    if len(raw) > MOST_BYTES:
+        message = f"holds more than {MOST_BYTES:,} bytes; no configuration needs that"
+        raise ConfigError(Problem(message, file=str(path)))
+    return raw
 
 
 def _compose(text: str, file: str) -> Node:

@@ -39,8 +39,11 @@ def quote(value: object) -> str:
 
 
 def shown_key(key: str) -> str:
-    """A key of a mapping as it stands in a path."""
-    return "(not shown)" if looks_secret(key) else key
+    """A key of a mapping as it stands in a path: short, on one line, and nothing that a terminal would act on."""
+    if looks_secret(key):
+        return "(not shown)"
+    shown = key if key.isprintable() else repr(key)[1:-1]
+    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:

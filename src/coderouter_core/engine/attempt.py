@@ -76,6 +76,7 @@ class Try:
         self.committed = False
         self.patience = Patience(call.limits)
         self.error: UpstreamError | None = None
+        self.plugin_error: PluginError | None = None
         self.dropped = outgoing.dropped
         self.native_anthropic = outgoing.dialect is Dialect.MESSAGES
         self._request = request
@@ -131,8 +132,8 @@ class Try:
         fault = self._without_key(
             self._speaker.upstreams.fault(answer.status, answer.headers, body, now=self.record.started_at)
         )
-        if answer.status < 400:
-            # A redirect is not followed, and it is not the client's to follow either.
+        if not 400 <= answer.status < 600:
+            # A redirect is not followed, and it is not the client's to follow either; 600 and more are no statuses.
             fault = evolve(fault, status=502, kind="api_error", body=None)
         kind = "context" if fault.code == "context_length_exceeded" else "status"
         window = fault.extra.get("n_ctx")
@@ -162,6 +163,8 @@ class Try:
                         raise self.patience.too_much(MOST_HELD)
                 if lane.fault is not None:
                     raise self._said(lane.fault)
+                if lane.failed is not None:
+                    raise lane.failed
                 if lane.done:
                     break
                 if lane.steps != steps:
@@ -183,6 +186,11 @@ class Try:
                 await self.patience.linger(chunks)
             return lambda: self._client.end(tail)
         except Exception as unexpected:
+            if isinstance(unexpected, PluginError):
+                # What is left of the answer cannot be had without that plugin; nor can another's.
+                if not self.committed:
+                    raise
+                self.plugin_error = unexpected
             error = unexpected if isinstance(unexpected, UpstreamError) else self._unread(unexpected)
             if not self.committed:
                 raise error from None
@@ -193,7 +201,7 @@ class Try:
 
     def _broken(self, lane: Lane, error: UpstreamError) -> bytes:
         """The last frames of a stream that broke after its first content."""
-        if lane.fault is None and (lane.stopped or lane.done):
+        if lane.fault is None and self.plugin_error is None and (lane.stopped or lane.done):
             # The answer is whole; only its connection broke, or the frame that closes it never came.
             tail = lane.close()
             if lane.fault is None:
@@ -209,8 +217,9 @@ class Try:
         except ValueError:
             decoded = None
         if not isinstance(decoded, dict):
-            fault = self._speaker.upstreams.fault(502, answer.headers, body)
-            raise UpstreamError("garbage", evolve(fault, code="garbage"), status=self._status)
+            fault = self._speaker.upstreams.fault(answer.status, answer.headers, body)
+            fault = evolve(fault, status=502, kind="api_error", code="garbage")
+            raise UpstreamError("garbage", fault, status=self._status)
         if self._speaker.several:
             return self._whole_choices(decoded, body)
         said = self._speaker.upstreams.events(decoded)
@@ -277,7 +286,7 @@ class Try:
             for event in events:
                 if event.kind == "error" and event.fault is not None:
                     raise self._said(event.fault)
-        whole = folded(choices, created=int(self.record.started_at))
+        whole = folded(choices, created=int(self.record.started_at), asked=self._request.body)
         return self._whole_choices(whole, orjson.dumps(whole))
 
     # ---- pieces
@@ -319,6 +328,8 @@ class Try:
 
     def _unread(self, error: Exception) -> UpstreamError:
         """An answer that the router could not work with, in a way that nobody thought of."""
+        if isinstance(error, PluginError):
+            return UpstreamError("plugin", error.fault, status=self._status)
         message = f"answered with something that cannot be read ({type(error).__name__})"
         return UpstreamError("garbage", Fault(502, "api_error", message, code="garbage"), status=self._status)
 
@@ -336,7 +347,7 @@ class Try:
         kind, text, retry_after_s = None, "", None
         if isinstance(failure, UpstreamError):
             outcome = Outcome.BROKEN if self.committed else Outcome.FAILED
-            status, kind, text = failure.status, failure.kind, failure.fault.message
+            status, kind, text = failure.status, failure.kind, failure.told
             retry_after_s = failure.fault.retry_after_s
         elif isinstance(failure, PluginError):
             outcome, kind = Outcome.FAILED, "plugin"

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import evolve
 
-from coderouter_core.errors import UpstreamError
+from coderouter_core.errors import PluginError, UpstreamError
 from coderouter_core.model import Attempt, Request, Usage, cache_outcome, rough_prompt, rough_tokens
 
 #: A key of JSON, anywhere in a body; inside of a text its quotes would be escaped.
@@ -15,8 +15,12 @@ _CACHE_CONTROL = b'"cache_control"'
 
 
 def was_cut(failure: BaseException | None, status: int | None) -> bool:
-    """Whether the upstream took the request, by its `status`, and its answer was lost on the way."""
-    if not isinstance(failure, UpstreamError) or status is None or not 200 <= status < 300:
+    """Whether the upstream took the request, by its `status`, and its answer was lost on the way, or in a plugin."""
+    if status is None or not 200 <= status < 300:
+        return False
+    if isinstance(failure, PluginError):
+        return True
+    if not isinstance(failure, UpstreamError):
         return False
     return failure.kind in ("transport", "timeout") or failure.fault.code == "truncated"
 
@@ -25,16 +29,14 @@ def billed(usage: Usage, size: int, *, ended: bool, request: Request) -> tuple[U
     """What will be billed, and whether that had to be estimated.
 
     `usage` is what was reported so far, `size` the bytes of what the answer said, `ended` whether it came to
-    its proper end. The prompt was read, whether its usage came or not; and what was said before a cut is often
-    more than the count that came with the first frame.
+    its proper end. The prompt was read, whether its usage came or not, and what was said was written: a count of
+    nothing is none. What was said before a cut is often more than the count that came with the first frame.
     """
-    if usage.reported and ended:
-        return usage, False
-    estimated = False
+    estimated, reported = False, usage.reported and bool(usage.prompt or usage.output)
     if not usage.prompt:
-        usage, estimated = evolve(usage, input=rough_prompt(request)), True
+        usage, estimated = evolve(usage, input=rough_prompt(request), reported=reported), True
     said = rough_tokens(size)
-    if said > usage.output:
+    if said > usage.output and not (ended and usage.output):
         usage, estimated = evolve(usage, output=said), True
     return usage, estimated
 

@@ -10,7 +10,7 @@ from attrs import frozen
 from coderouter_core.capabilities import Need
 from coderouter_core.model import Capabilities, Dialect, Operation, Request
 from coderouter_core.model.images import IMAGE_TYPES
-from coderouter_core.wire import simple_tools
+from coderouter_core.wire import simple_format, simple_tools
 
 #: Why something was left out, in the words of CodeRouter 1.10.
 UNSUPPORTED = "provider-does-not-support"
@@ -46,16 +46,16 @@ def reduced(request: Request, can: Capabilities, lacks: Collection[Need], dialec
     cached = can.prompt_cache is True or request.dialect is not Dialect.MESSAGES
     if request.operation is not Operation.GENERATE or (cached and not lacks and can.tool_schema != "simple"):
         return Reduced(body)
+    if can.tool_schema == "simple":
+        # Once for all attempts; and always the same bytes, so that a cached prompt stays one.
+        simple = request.once("simple_schemas", _simple_schemas)
+        body = {**body, **simple} if simple else body
     if Need.THINKING in lacks:
         body = _thoughtless(body, dropped)
         if dialect is Dialect.MESSAGES is request.dialect:
             body = _forgetful(body)
     if Need.TOOLS in lacks:
         body = _without(body, _TOOL_FIELDS, dropped)
-    elif can.tool_schema == "simple" and request.has_tools:
-        # Once for all attempts; and always the same bytes, so that a cached prompt stays one.
-        simple = request.once("simple_tools", _simple_tools)
-        body = {**body, **simple} if simple else body
     if Need.IMAGES in lacks:
         body = _with_turns(body, request.dialect, _blind)
         dropped.append(("image", UNSUPPORTED))
@@ -64,8 +64,8 @@ def reduced(request: Request, can: Capabilities, lacks: Collection[Need], dialec
     return Reduced(body, tuple(dropped))
 
 
-def _simple_tools(request: Request) -> dict[str, Any]:
-    return simple_tools(request.body)
+def _simple_schemas(request: Request) -> dict[str, Any]:
+    return {**simple_tools(request.body), **simple_format(request.body)}
 
 
 def _without(body: Body, fields: Collection[str], dropped: Dropped) -> Body:

@@ -11,7 +11,7 @@ from coderouter_core.engine.attempt import Try
 from coderouter_core.engine.billing import cache_observed
 from coderouter_core.engine.failure import is_clients_fault, quoted
 from coderouter_core.engine.report import Report
-from coderouter_core.errors import UpstreamError
+from coderouter_core.errors import PluginError, UpstreamError, where
 from coderouter_core.events import Events
 from coderouter_core.hooks import Hooks
 from coderouter_core.model import Attempt, Cost, Dialect, Ledger, Outcome, Provider, Settings, Usage
@@ -67,10 +67,19 @@ class Settlement:
         words = quoted(record.error_text, self.settings.log_upstream_errors) if record.error_text else ""
         if record.outcome in (Outcome.FAILED, Outcome.BROKEN):
             self._say_failed(record, failure, words)
+        if running.plugin_error is not None:
+            self._say_plugin_failed(running.plugin_error)
         if record.usage.reported or record.first_token_s is not None:
             self.events.emit("cache-observed", **cache_observed(record, report.request))
         self.ledger.settle(evolve(record, error_text=words) if words != record.error_text else record)
         self.hooks.observe_attempt(record)
+
+    def _say_plugin_failed(self, error: PluginError) -> None:
+        """One that failed before the first content is raised, and told of where that ends."""
+        told = where(error.cause)
+        self.events.emit(
+            "plugin-failed", plugin=error.plugin, hook=error.hook, error=told, switched_off=False
+        )
 
     def _say_failed(self, record: Attempt, failure: BaseException | None, words: str) -> None:
         broken = record.outcome is Outcome.BROKEN

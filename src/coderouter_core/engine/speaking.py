@@ -12,6 +12,7 @@ from attrs import evolve
 from coderouter_core.engine.outgoing import Outgoing
 from coderouter_core.model import Dialect, Request, StreamEvent, StreamFilter
 from coderouter_core.wire import client_side, codec
+from coderouter_core.wire.chat.answer import is_legacy
 from coderouter_core.wire.chat.several import as_stream, filtered, several
 from coderouter_core.wire.choices import ChoicesLane
 from coderouter_core.wire.codec import ClientSide, Codec, Lane, Writer
@@ -55,7 +56,12 @@ class Speaker:
 
     def lane(self) -> Lane:
         if self.several and self._filters:
-            return ChoicesLane(self._make_filters, include_usage=self._wants_usage(), created=self._created)
+            return ChoicesLane(
+                self._make_filters,
+                include_usage=self._wants_usage(),
+                created=self._created,
+                legacy=is_legacy(self._request.body),
+            )
         if self.same and not self._filters:
             return self.upstreams.relay(hide_usage=self._hide_usage)
         return TranslatingLane(self.upstreams.reader(), self._writer(), self._filters)
@@ -89,7 +95,7 @@ class Speaker:
 
     def choices(self, answer: dict[str, Any]) -> dict[str, Any]:
         """What filters make of a whole answer of several choices; the very same where they change nothing."""
-        return filtered(answer, self._make_filters)
+        return filtered(answer, self._make_filters, legacy=is_legacy(self._request.body))
 
     def choices_streamed(self, answer: Mapping[str, Any]) -> bytes:
         """A whole answer of several choices as the frames of a stream."""

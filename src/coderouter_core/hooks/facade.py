@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from operator import itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from coderouter_core.errors import ConfigError, PluginError, Problem
 from coderouter_core.events import Event, Events, EventSpec
+from coderouter_core.hooks.answers import checked_cost, checked_headers
+from coderouter_core.hooks.filters import Named
 from coderouter_core.hooks.implementations import (
     Failures,
     Implementation,
+    at_start,
     collected,
+    expected,
     implementations,
     verdicts,
 )
@@ -46,8 +50,6 @@ if TYPE_CHECKING:
     import httpx
     from starlette.routing import BaseRoute
 
-#: Headers of W3C Trace Context.
-TRACE_HEADERS = ("traceparent", "tracestate")
 NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -78,16 +80,16 @@ class Hooks:
     # ---- start
 
     def declare_options(self) -> list[Said[Option]]:
-        return collected(self._table, "declare_options")
+        return collected(self._table, "declare_options", Option)
 
     def declare_events(self) -> list[Said[EventSpec]]:
-        return collected(self._table, "declare_events")
+        return collected(self._table, "declare_events", EventSpec)
 
     def configure(self, config: Config, router: Router) -> None:
         problems: list[Problem] = []
         for each in self._table["configure"]:
             try:
-                each.call(config, router)
+                at_start(each, "configure", partial(each.call, config, router))
             except ConfigError as error:
                 problems += error.problems
         if problems:
@@ -95,25 +97,28 @@ class Hooks:
 
     def make_adapter(self, provider: Provider, transport: httpx.AsyncBaseTransport) -> Adapter | None:
         for each in self._table["make_adapter"]:
-            adapter = each.call(provider, transport)
+            adapter = at_start(each, "make_adapter", partial(_adapter, each, provider, transport))
             if adapter is not None:
-                return adapter  # type: ignore[no-any-return]
+                return adapter
         return None
 
     def services(self, router: Router) -> list[Said[AbstractAsyncContextManager[Any]]]:
-        found = [(each.plugin, each.call(router)) for each in self._table["service"]]
+        found = [
+            (each.plugin, at_start(each, "service", partial(_service, each, router)))
+            for each in self._table["service"]
+        ]
         return [Said(plugin, service) for plugin, service in found if service is not None]
 
     def routes(self) -> list[Said[BaseRoute]]:
         return collected(self._table, "routes")
 
     def open_paths(self) -> list[Said[str]]:
-        return collected(self._table, "open_paths")
+        return collected(self._table, "open_paths", str)
 
     def token_counter(self, otherwise: Callable[[str], int]) -> Callable[[str], int]:
         """The plugins' counter of tokens; `otherwise` where there is none, and for pieces on which it fails."""
         for each in self._table["token_counter"]:
-            counter = each.call()
+            counter = at_start(each, "token_counter", each.call)
             if counter is not None:
                 return partial(self._counted, each, counter, otherwise)
         return otherwise
@@ -136,7 +141,7 @@ class Hooks:
             if each.switched_off:
                 continue
             try:
-                told = list(each.call() or ())
+                told = [expected(one, Standing, BudgetStanding) for one in each.call() or ()]
             except Exception as error:
                 self._failures.observing(each, "report_standing", error)
             else:
@@ -152,13 +157,15 @@ class Hooks:
         for each in self._match if owner is None else (owner,):
             try:
                 answer = each.call(condition, request)
+                if not (answer is True or answer is False or answer is None):
+                    expected(answer, bool)
             except Exception as error:
                 self._failures.deciding(each, "match_rule", error)
                 continue
             if answer is not None:
                 if owner is None:
                     self._owners[type(condition)] = each
-                return bool(answer)
+                return answer  # type: ignore[no-any-return]
         return False
 
     def review_request(self, request: Request, profile: Profile) -> list[Said[Refusal | Instruction]]:
@@ -167,6 +174,8 @@ class Hooks:
         for each in self._table["review_request"]:
             try:
                 answer = each.call(request, profile)
+                if answer is not None:
+                    expected(answer, Refusal, Instruction)
             except Exception as error:
                 raise PluginError(each.plugin, "review_request", error) from error
             if answer is not None:
@@ -178,7 +187,7 @@ class Hooks:
     def filter_chain(
         self, chain: Sequence[Provider], request: Request, profile: Profile
     ) -> list[Said[Rejection]]:
-        return verdicts("filter_chain", self._filter, chain, request, profile)
+        return verdicts("filter_chain", (Rejection,), self._filter, chain, request, profile)
 
     def reorder_chain(
         self, chain: Sequence[Provider], request: Request, profile: Profile
@@ -186,7 +195,8 @@ class Hooks:
         said: list[Said[Demotion]] = []
         for each in self._reorder:
             try:
-                said += [Said(each.plugin, one) for one in each.call(chain, request, profile) or ()]
+                answer = each.call(chain, request, profile) or ()
+                said += [Said(each.plugin, expected(one, Demotion)) for one in answer]
             except Exception as error:
                 self._failures.deciding(each, "reorder_chain", error)
         return said
@@ -196,18 +206,19 @@ class Hooks:
     def review_attempt(
         self, provider: Provider, request: Request, profile: Profile
     ) -> list[Said[Rejection | Drop | Reservation]]:
-        return verdicts("review_attempt", self._attempt, provider, request, profile)
+        kinds = (Rejection, Drop, Reservation)
+        return verdicts("review_attempt", kinds, self._attempt, provider, request, profile)
 
     def stream_filters(self, provider: Provider, request: Request) -> list[StreamFilter]:
-        found: list[tuple[int, str, StreamFilter]] = []
+        found: list[Named] = []
         for each in self._table["stream_filter"]:
             try:
                 answer = each.call(provider, request)
+                if answer is not None:
+                    found.append(Named(each.plugin, answer))
             except Exception as error:
                 raise PluginError(each.plugin, "stream_filter", error) from error
-            if answer is not None:
-                found.append((answer.stage, each.plugin, answer))
-        return [answer for _, _, answer in sorted(found, key=itemgetter(0, 1))]
+        return [*sorted(found, key=attrgetter("stage", "plugin"))]
 
     def trace_context(self, attempt: Attempt, request: Request) -> Mapping[str, str]:
         """Headers that let an upstream continue the trace; only the standard's own."""
@@ -215,24 +226,26 @@ class Hooks:
             if each.switched_off:
                 continue
             try:
-                headers = each.call(attempt, request)
+                answer = each.call(attempt, request)
+                headers = None if answer is None else checked_headers(answer)
             except Exception as error:
                 self._failures.observing(each, "trace_context", error)
                 continue
             each.failures = 0
             if headers is not None:
-                return {name: value for name, value in headers.items() if name in TRACE_HEADERS}
+                return headers
         return NO_HEADERS
 
     def compute_cost(self, provider: Provider, usage: Usage) -> Cost | None:
         for each in self._cost:
             try:
-                cost = each.call(provider, usage)
+                answer = each.call(provider, usage)
+                cost = None if answer is None else checked_cost(answer)
             except Exception as error:
                 self._failures.deciding(each, "compute_cost", error)
                 return Cost(usd=None)
             if cost is not None:
-                return cost  # type: ignore[no-any-return]
+                return cost
         return None
 
     def observe_attempt(self, attempt: Attempt) -> None:
@@ -259,3 +272,13 @@ class Hooks:
             self._failures.observing(each, hook, error)
         else:
             each.failures = 0
+
+
+def _adapter(each: Implementation, provider: Provider, transport: httpx.AsyncBaseTransport) -> Adapter | None:
+    adapter = each.call(provider, transport)
+    return None if adapter is None else expected(adapter, Adapter)
+
+
+def _service(each: Implementation, router: Router) -> AbstractAsyncContextManager[Any] | None:
+    service = each.call(router)
+    return None if service is None else expected(service, AbstractAsyncContextManager)

@@ -7,15 +7,18 @@ the rest. So the implementations of each hook are listed once, at start, and cal
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import pluggy
 from attrs import define, frozen
 
-from coderouter_core.errors import PluginError, where
+from coderouter_core.errors import ConfigError, PluginError, where
 from coderouter_core.events import Events
 from coderouter_core.model import Said
+
+T = TypeVar("T")
 
 #: An observer that raises this often in a row is switched off.
 PATIENCE = 10
@@ -60,22 +63,55 @@ def _caller(function: Callable[..., Any], wanted: Sequence[str], given: Sequence
     return lambda *arguments: function(*pick(arguments))
 
 
-def collected(table: Table, hook: str) -> list[Said[Any]]:
+def at_start(each: Implementation, hook: str, make: Callable[[], T]) -> T:
+    """What `make` makes of a plugin's answer. Raises `ConfigError`, which names the plugin, for whatever goes wrong:
+    who starts the router can do without it."""
+    try:
+        return make()
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"plugin {each.plugin!r} failed in {hook} ({where(error)}: {error}); uninstall it, or switch it off:"
+            f" CODEROUTER_DISABLE={each.plugin}"
+        ) from error
+
+
+def collected(table: Table, hook: str, kind: type = object) -> list[Said[Any]]:
     """What everybody says who is asked without arguments."""
-    return [Said(each.plugin, one) for each in table[hook] for one in each.call() or ()]
+    said: list[Said[Any]] = []
+    for each in table[hook]:
+        found = at_start(each, hook, partial(_all, each, kind))
+        said += [Said(each.plugin, one) for one in found]
+    return said
 
 
-def verdicts(hook: str, asked: Iterable[Implementation], *arguments: Any) -> list[Said[Any]]:
-    """What everybody says, generators exhausted. Raises `PluginError` for the first that raises."""
+def _all(each: Implementation, kind: type) -> list[Any]:
+    return [expected(one, kind) for one in each.call() or ()]
+
+
+def verdicts(
+    hook: str, kinds: tuple[type, ...], asked: Iterable[Implementation], *arguments: Any
+) -> list[Said[Any]]:
+    """What everybody says, generators exhausted. Raises `PluginError` for the first that raises, or says what is
+    of none of the `kinds`: a veto that cannot be read must not count as none."""
     said: list[Said[Any]] = []
     for each in asked:
         try:
             answer = each.call(*arguments)
             if answer is not None:
-                said += [Said(each.plugin, one) for one in answer]
+                said += [Said(each.plugin, expected(one, *kinds)) for one in answer]
         except Exception as error:
             raise PluginError(each.plugin, hook, error) from error
     return said
+
+
+def expected(answer: Any, *kinds: type) -> Any:
+    """`answer`, which is of one of `kinds`. TypeError otherwise."""
+    if not isinstance(answer, kinds):
+        wanted = " or ".join(kind.__name__ for kind in kinds)
+        raise TypeError(f"answered {type(answer).__name__}, not {wanted}")
+    return answer
 
 
 @frozen(eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from attrs import frozen
@@ -16,7 +16,7 @@ from coderouter_core.ledger.folders import gate, make_folder
 from coderouter_core.ledger.hold import Ask, admit
 from coderouter_core.ledger.owners import Owners, Seized
 from coderouter_core.ledger.recovery import MONTH_S, prune, recover, registered, settle_dead
-from coderouter_core.ledger.schema import connect, is_damage, set_aside
+from coderouter_core.ledger.schema import Damaged, connect, connect_to_read, is_damage, set_aside
 from coderouter_core.model import Clock
 
 #: A database up to this size is read as a whole when it is opened, to see whether it is damaged.
@@ -85,7 +85,7 @@ class Store:
             db.execute("INSERT OR IGNORE INTO owners VALUES (?, ?)", (self.owners.name, 0))
             known = db.execute("SELECT seq FROM owners WHERE owner = ?", (self.owners.name,)).fetchone()
             self._seq = max(self._seq, known[0])
-        self.sweep()
+        self._take_over()
 
     def carry(self, batch: Batch | None, asks: Sequence[Ask]) -> tuple[News, list[bool]]:
         """Bring in `batch`, unless it is there already, and decide `asks` on what is known then."""
@@ -109,7 +109,22 @@ class Store:
         return news
 
     def sweep(self) -> None:
-        """Take over what dead processes left, and drop what is older than it is kept."""
+        """Take over what dead processes left, drop what is older than it is kept, and see that the file can be read."""
+        self._examine()
+        self._take_over()
+
+    def _examine(self) -> None:
+        """Read the file as the next process will: this one may have in memory what is damaged on disk, and only it
+        still knows the totals. Raises `sqlite3.DatabaseError`."""
+        with closing(connect_to_read(self.path)) as db:
+            small = self.path.stat().st_size <= SMALL_BYTES
+            found = db.execute(
+                "PRAGMA quick_check(1)" if small else "SELECT count(*) FROM counters"
+            ).fetchone()
+            if small and found != ("ok",):
+                raise Damaged(found[0])
+
+    def _take_over(self) -> None:
         with self._writing() as (db, left):
             self._recover(db, {*registered(db), *self.owners.listed()}, left)
             prune(db, self._now(), self._kept_s)

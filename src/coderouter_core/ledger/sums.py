@@ -24,6 +24,7 @@ NAMES: Mapping[str, str] = {
     "profile": "profile",
     "model": "provider_model",
     "session": "session_id",
+    "key": "client_key",
 }
 GROUPS = (*PERIODS, *NAMES)
 

@@ -51,10 +51,11 @@ class Routing:
         self._alone = self._chains_of_one(config)
 
     def _chains_of_one(self, config: Config) -> Mapping[str, Profile]:
-        """A provider's name as a model asks for that provider alone, under the default profile's options."""
+        """A provider's name as a model asks for that provider alone, under the default profile's name and options: what
+        is spent so counts for that profile's budget too."""
         like = self.profiles.get(self._rules.default_rule_profile if self._default == AUTO else self._default)
         return {
-            provider.name: evolve(like or Profile("", ()), name=provider.name, providers=(provider.name,))
+            provider.name: evolve(like or Profile("", ()), providers=(provider.name,))
             for provider in config.providers
             if provider.name not in self.profiles
         }

@@ -9,7 +9,6 @@ from typing import Any
 
 import attrs
 
-from coderouter_core import hookspecs
 from coderouter_core.errors import ConfigError, listing
 from coderouter_core.events import CORE_EVENTS, EventSpec, Level
 from coderouter_core.model import Option, Provider, Scope
@@ -42,13 +41,8 @@ def _hook_problems(plugin: Any) -> Iterator[str]:
     except ConfigError as error:
         yield str(error)
         return
-    callers = manager.get_hookcallers(plugin) or []
-    if not callers:
+    if not manager.get_hookcallers(plugin):
         yield "it implements no hook; is @hookimpl missing?"
-    for caller in callers:
-        function = getattr(plugin, caller.name)
-        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-            yield f"{caller.name}: hooks are plain functions, without async; see {hookspecs.__name__}"
 
 
 def _option_problems(plugin: Any) -> Iterator[str]:

@@ -37,7 +37,7 @@ async def dial(
     except TimeoutError as error:
         raise httpx.ConnectTimeout(_late(where, connect_s)) from error
     except (OSError, UnicodeError) as error:
-        raise httpx.ConnectError(_said(where, host, error)) from error
+        raise httpx.ConnectError(_said(where, error)) from error
 
 
 async def _connect(protocol: asyncio.Protocol, host: str, port: int, context: ssl.SSLContext | None) -> None:
@@ -131,7 +131,7 @@ def _late(where: str, seconds: float | None) -> str:
     return f"{where} accepted no connection {limit}"
 
 
-def _said(where: str, host: str, error: OSError | UnicodeError) -> str:
+def _said(where: str, error: OSError | UnicodeError) -> str:
     match error:
         case ConnectionRefusedError():
             return f"connection refused by {where}"
@@ -140,6 +140,6 @@ def _said(where: str, host: str, error: OSError | UnicodeError) -> str:
         case ssl.SSLError():
             return f"{where} does not speak TLS as it should: {error.reason or error}"
         case socket.gaierror() | UnicodeError():
-            return f"the name {host!r} leads to no address"
+            return f"the name of {where} leads to no address"
         case _:
             return f"{where} cannot be reached: {error.strerror or error}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -131,10 +132,13 @@ async def _http_error(request: HttpRequest, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = error.status_code
     kind = "not_found_error" if status == 404 else "invalid_request_error"
-    text = {
-        404: f"there is no route {request.method} {request.url.path[:200]}",
-        405: f"{request.method} is not a method of {request.url.path[:200]}",
-    }.get(status, error.detail)
+    text = error.detail
+    if text == HTTPStatus(status).phrase:
+        # The framework's own: it says no more than the status.
+        text = {
+            404: f"there is no route {request.method} {request.url.path[:200]}",
+            405: f"{request.method} is not a method of {request.url.path[:200]}",
+        }.get(status, text)
     response = _as_response(request.scope, Fault(status, kind, text))
     if error.headers:
         response.headers.update(error.headers)

@@ -17,14 +17,17 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 #: Containers that may stand in one another in a request. Encoders and our own readers go no deeper.
 MOST_DEPTH = 200
+#: Seconds of silence in the middle of a request's body.
+PATIENCE_S = 60.0
 
 
 class ClientGone(Exception):  # noqa: N818  (it is not an error of anybody's)
     """The client left before its request was read."""
 
 
-async def read_body(receive: Receive, most: int) -> bytes:
-    """The whole body. Raises `RequestError` (413) as soon as it is larger than `most` bytes."""
+async def read_body(receive: Receive, most: int, patience_s: float = PATIENCE_S) -> bytes:
+    """The whole body. Raises `RequestError`: 413 as soon as it is larger than `most` bytes, 408 when nothing of it
+    comes for `patience_s`."""
     message = await receive()
     pieces: list[bytes] = []
     size = 0
@@ -43,7 +46,12 @@ async def read_body(receive: Receive, most: int) -> bytes:
             pieces.append(piece)
         if not message.get("more_body"):
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        message = await receive()
+        try:
+            async with asyncio.timeout(patience_s):
+                message = await receive()
+        except TimeoutError:
+            text = f"nothing more of the body came for {patience_s:g} s"
+            raise RequestError(Fault(408, "timeout_error", text)) from None
 
 
 def decode(raw: bytes) -> dict[str, Any]:

@@ -160,8 +160,7 @@ class Generate:
                 error=where(error.cause),
                 switched_off=False,
             )
-            message = f"plugin {error.plugin!r} failed in {error.hook}; its judgement cannot be done without"
-            report.fault = Fault(500, "api_error", message, code="plugin_failed")
+            report.fault = error.fault
         except Exception as error:
             # Nobody thought of this one. The client gets an answer all the same, in its dialect, and the log the place.
             self._router.events.emit("internal-error", error=where(error))

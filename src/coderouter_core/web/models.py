@@ -56,7 +56,7 @@ def models(router: CodeRouter, headers: Mapping[str, str], wanted: str | None) -
         for model in found:
             if model["id"] == wanted:
                 return model
-        raise HTTPException(404)
+        raise HTTPException(404, f"no model is called {wanted[:100]!r}; GET /v1/models lists those there are")
     if shape is _openai:
         return {"object": "list", "data": found}
     ends = {"first_id": found[0]["id"], "last_id": found[-1]["id"]} if found else {}

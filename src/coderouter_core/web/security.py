@@ -50,7 +50,8 @@ class Keys:
         """The name of the key that one of `offered` is; None when it is nobody's."""
         found = None
         for value in offered:
-            digest = self._salted(hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest())
+            # The bytes that were sent: headers were read as Latin-1.
+            digest = self._salted(hashlib.sha256(value.encode("latin-1", "replace")).hexdigest())
             for name, known in self._digests:
                 if hmac.compare_digest(digest, known):
                     found = name
@@ -108,11 +109,11 @@ class Security:
         await self._app(scope, receive, send)
 
     def _judge(self, scope: Scope, headers: Mapping[str, str]) -> Denied | None:
-        size = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+        size = len(scope.get("raw_path") or b"") + len(scope.get("query_string") or b"")
+        size += sum(len(name) + len(value) + 4 for name, value in scope["headers"])
         if size > MOST_HEADERS:
-            return _denied(
-                431, "invalid_request_error", f"headers: {size} bytes; at most {MOST_HEADERS} are taken"
-            )
+            message = f"path and headers: {size} bytes; at most {MOST_HEADERS} are taken"
+            return _denied(431, "invalid_request_error", message)
         if not self._known_host(headers.get("host", ""), scope):
             return _denied(
                 403,
@@ -127,6 +128,12 @@ class Security:
                 "permission_error",
                 f"Origin {origin[:100]!r} may not use this router; add it to allowed_origins in the configuration",
             )
+        if origin is None and _from_a_foreign_page(headers):
+            return _denied(403, "permission_error", "a page of another origin may not use this router")
+        encoding = headers.get("content-encoding", "").strip().lower()
+        if encoding not in ("", "identity"):
+            message = f"a body encoded as {encoding[:40]!r} is not taken; send it as it is"
+            return _denied(415, "invalid_request_error", message)
         declared = headers.get("content-length", "0")
         if not declared.isdecimal() or int(declared[:18]) > self._most_body:
             return _denied(413, "request_too_large", f"the body is larger than {self._most_body} bytes")
@@ -190,6 +197,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _from_a_foreign_page(headers: Mapping[str, str]) -> bool:
+    """A browser sends no Origin with what a page merely embeds, as an image or a script. Links may be followed."""
+    foreign = headers.get("sec-fetch-site", "") in ("cross-site", "same-site")
+    return foreign and headers.get("sec-fetch-mode") != "navigate"
 
 
 def _wildcard(host: str) -> bool:

@@ -42,6 +42,15 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+def ending_signals() -> list[signal.Signals]:
+    """Those that ask for an end: a terminal that closes asks, too, unless the process was started to outlive it."""
+    asked = [signal.SIGTERM, signal.SIGINT]
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) is signal.SIG_DFL:
+        asked.append(hangup)
+    return asked
+
+
 def run(main: Callable[[], object]) -> None:
     """Run the coroutine that `main` makes, on uvloop where the platform has it."""
     factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
@@ -60,7 +69,7 @@ async def serve(
     signals: bool = True,
     on_ready: Callable[[], None] | None = None,
 ) -> None:
-    """Serve `router` on a listening socket until `stop` is set (or SIGTERM, SIGINT when `signals`,
+    """Serve `router` on a listening socket until `stop` is set (or one of `ending_signals` comes when `signals`,
     which says that the process is its own).
 
     On stopping, nothing new is accepted, answers under way may finish for ``drain_timeout_s``, and what is
@@ -70,7 +79,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     if signals:
         # Not every loop can be told of signals (Windows' cannot): there the interpreter's own handling stays.
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ending_signals():
             with contextlib.suppress(NotImplementedError):
                 loop.add_signal_handler(number, _told_to_stop, router, stop)
     connections.mend()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from coderouter_core.model import Dialect, Operation
 from coderouter_core.wire.bodies import Translated, translate
-from coderouter_core.wire.bodies.schemas import simple_schema, simple_tools
+from coderouter_core.wire.bodies.functions import functions
+from coderouter_core.wire.bodies.schemas import simple_format, simple_schema, simple_tools
 from coderouter_core.wire.chat import CODEC as CHAT
 from coderouter_core.wire.codec import ClientSide, Codec
 from coderouter_core.wire.completions import CODEC as COMPLETIONS
@@ -40,7 +41,9 @@ __all__ = [
     "Translated",
     "client_side",
     "codec",
+    "functions",
     "is_ours",
+    "simple_format",
     "simple_schema",
     "simple_tools",
     "too_long",

@@ -24,7 +24,7 @@ class ChoicesLane(FrameLane):
     """`filters` makes a set of filters for each choice.
 
     A chunk in which nothing was changed passes as it came; of several choices in a chunk that was, each gets a chunk
-    of its own. Usage comes last, for a client that asked for it.
+    of its own. Usage comes last, for a client that asked for it. `legacy`: as `ChatWriter` has it.
     """
 
     def __init__(
@@ -33,9 +33,11 @@ class ChoicesLane(FrameLane):
         *,
         include_usage: bool = True,
         created: int = 0,
+        legacy: bool = False,
     ) -> None:
         super().__init__()
         self._filters = filters
+        self._legacy = legacy
         self._include_usage = include_usage
         self._head: dict[str, Any] = {"id": "", "object": "chat.completion.chunk", "created": created}
         self._tally = Tally()
@@ -92,7 +94,13 @@ class ChoicesLane(FrameLane):
     def _lane(self, index: int) -> TranslatingLane:
         lane = self._lanes.get(index)
         if lane is None:
-            writer = ChatWriter(include_usage=False, created=self._head["created"], choice=index, alone=False)
+            writer = ChatWriter(
+                include_usage=False,
+                created=self._head["created"],
+                choice=index,
+                alone=False,
+                legacy=self._legacy,
+            )
             lane = TranslatingLane(ChatReader(choice=index), writer, self._filters())
             self._lanes[index] = lane
         return lane
@@ -105,6 +113,7 @@ class ChoicesLane(FrameLane):
         self.size = sum(lane.size for lane in lanes)
         self.stop_reason = next((lane.stop_reason for lane in lanes if lane.stop_reason), "")
         self.fault = next((lane.fault for lane in lanes if lane.fault is not None), None)
+        self.failed = next((lane.failed for lane in lanes if lane.failed is not None), None)
         return b"".join(out)
 
     def _broken(self, fault: Fault) -> bytes:

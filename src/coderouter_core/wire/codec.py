@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from coderouter_core.errors import PluginError
 from coderouter_core.model import Dialect, Fault, StreamEvent, Usage
 
 
@@ -66,7 +67,7 @@ class Lane(Protocol):
     other than ``end_turn``, ``tool_use``. `stopped`: the answer came to its proper end (a stop reason).
     `done`: its very last frame came (``message_stop``, ``[DONE]``). `steps` counts events other than pings and unknown
     frames, so that a caller can see progress. `fault`: the upstream said an error, or something
-    that is not the dialect; nothing after it is passed on. `usage`: the larger value of each field so far.
+    that is not the dialect; nothing after it is passed on. `failed`: what a filter of a plugin raised; likewise. `usage`: the larger value of each field so far.
     `size`: UTF-8 bytes of text, thinking and tool arguments so far, to tell tokens from where `usage` does not.
     """
 
@@ -76,6 +77,7 @@ class Lane(Protocol):
     steps: int
     size: int
     fault: Fault | None
+    failed: PluginError | None
     stop_reason: str
 
     @property

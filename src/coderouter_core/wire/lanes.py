@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from operator import is_not
 
+from coderouter_core.errors import PluginError
 from coderouter_core.model import Fault, StreamEvent, StreamFilter, Usage, size_of
 from coderouter_core.model.usage import NOTHING
 from coderouter_core.wire import faults
@@ -24,6 +25,7 @@ class FrameLane(ABC):
         self.steps = 0
         self.size = 0
         self.fault: Fault | None = None
+        self.failed: PluginError | None = None
         self.usage: Usage = NOTHING
         self.stop_reason = ""
         self._framer = Framer()
@@ -38,8 +40,12 @@ class FrameLane(ABC):
             return b""
         out: list[bytes] = []
         for frame in frames:
-            out.append(self._frame(frame))
-            if self.fault is not None or self.done:
+            try:
+                out.append(self._frame(frame))
+            except PluginError as error:
+                # What came before it was said, and numbered.
+                self.failed = error
+            if self.fault is not None or self.done or self.failed is not None:
                 break
         return b"".join(out)
 

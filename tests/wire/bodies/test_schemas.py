@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coderouter_core.wire import simple_schema, simple_tools
+from coderouter_core.wire import simple_format, simple_schema, simple_tools
 from coderouter_core.wire.bodies.schemas import KEYWORDS, MOST_DEPTH, MOST_NODES, TYPES
 
 TEXT = {"type": "string"}
@@ -187,12 +187,39 @@ def test_tools_that_are_simple_already_stay() -> None:
             lambda schema: {"functions": [{"name": "f", "parameters": schema}]}, id="legacy-functions"
         ),
         pytest.param(lambda schema: {"tools": [{"type": "function", "parameters": schema}]}, id="responses"),
+        pytest.param(
+            lambda schema: {"tools": [{"type": "namespace", "tools": [{"name": "f", "parameters": schema}]}]},
+            id="a-group-in-responses",
+        ),
     ],
 )
 def test_schemas_are_found_where_each_dialect_has_them(place: Callable[[Any], Any]) -> None:
     odd = {"type": "object", "properties": {"a": {"const": 1}}}
 
     assert simple_tools(place(odd)) == place(simple_schema(odd))
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(
+            lambda schema: {"response_format": {"type": "json_schema", "json_schema": {"schema": schema}}},
+            id="chat",
+        ),
+        pytest.param(
+            lambda schema: {"output_config": {"effort": "low", "format": {"schema": schema}}}, id="messages"
+        ),
+        pytest.param(lambda schema: {"output_format": {"schema": schema}}, id="messages-before"),
+        pytest.param(lambda schema: {"text": {"format": {"schema": schema}}}, id="responses"),
+    ],
+)
+def test_the_schema_of_an_answer_is_found_where_each_dialect_has_it(place: Callable[[Any], Any]) -> None:
+    odd = {"type": "object", "properties": {"a": {"const": 1}}}
+
+    assert (simple_format(place(odd)), simple_format(place(simple_schema(odd)))) == (
+        place(simple_schema(odd)),
+        {},
+    )
 
 
 # ---- anything at all

@@ -166,6 +166,39 @@ def test_results_come_right_after_the_calls_and_the_rest_of_the_turn_follows() -
     ]
 
 
+def changing(kind: str, tool: dict[str, Any]) -> dict[str, Any]:
+    return {"role": "system", "content": [{"type": kind, "tool": tool}]}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param("tool_addition", "Tool w is available from now on.", id="addition"),
+        pytest.param("tool_removal", "Tool w is not available from now on.", id="removal"),
+    ],
+)
+def test_a_change_of_tools_amid_the_conversation_is_told_where_it_stands(change: str, said: str) -> None:
+    amid = changing(change, {"type": "tool_reference", "name": "w"})
+
+    assert messages(USER, amid, USER, tools=[TOOL])[1] == {"role": "system", "content": said}
+
+
+def test_a_tool_that_is_defined_amid_the_conversation_joins_the_tools() -> None:
+    amid = changing("tool_addition", {"type": "tool_definition", "definition": TOOL})
+
+    assert translated(messages=[USER, amid, USER]).body["tools"] == [FUNCTION]
+
+
+def test_a_system_turn_that_only_sets_an_effort_is_left_out_and_told() -> None:
+    amid = {"role": "system", "output_config": {"effort": "low"}}
+    found = translated(messages=[USER, amid, USER])
+
+    assert ([turn["role"] for turn in found.body["messages"]], [field for field, _ in found.dropped]) == (
+        ["user", "user"],
+        ["messages.output_config"],
+    )
+
+
 def test_results_come_right_after_the_calls_though_a_system_turn_stands_between() -> None:
     amid = {"role": "system", "content": "hurry"}
     found = messages(USER, turn("assistant", use("t1")), amid, turn("user", result("t1", "one"), text("go")))

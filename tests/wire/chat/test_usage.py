@@ -47,6 +47,21 @@ GOLDEN = [
     ),
     pytest.param(
         {
+            "prompt_tokens": 100,
+            "completion_tokens": 5,
+            "prompt_tokens_details": {"cached_tokens": None},
+            "prompt_cache_hit_tokens": 64,
+        },
+        Usage(36, cache_read=64, output=5),
+        id="deepseek-through-who-fills-in-nulls",
+    ),
+    pytest.param(
+        {"prompt_tokens": 100, "completion_tokens": 5, "cached_tokens": 64},
+        Usage(36, cache_read=64, output=5),
+        id="moonshot",
+    ),
+    pytest.param(
+        {
             "prompt_tokens": 10,
             "completion_tokens": 5,
             "total_tokens": 115,

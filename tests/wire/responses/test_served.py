@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import openai
@@ -49,6 +50,39 @@ def ask(router: ServedRouter, *, stream: bool, **more: Any) -> Any:
         return client.responses.create(**asked)
     with client.responses.stream(**asked) as events:
         return events.get_final_response()
+
+
+BUILTINS: Any = [
+    pytest.param(
+        ToolCall("shell", {"commands": ["ls", "pwd"], "timeout_ms": 5}),
+        {"output": [{"stdout": "a.txt", "stderr": "", "outcome": {"type": "exit", "exit_code": 3}}]},
+        "a.txt\nexit code 3",
+        id="shell",
+    ),
+    pytest.param(
+        ToolCall("apply_patch", {"type": "update_file", "path": "a.txt", "diff": "@@\n-a\n+b"}),
+        {"status": "failed", "output": "no such file"},
+        "failed\nno such file",
+        id="apply-patch",
+    ),
+]
+
+
+@both_ways
+@pytest.mark.parametrize(("call", "gave", "told"), BUILTINS)
+def test_a_tool_of_openai_that_the_client_runs_goes_there_and_back(
+    call: ToolCall, gave: dict[str, Any], told: str, stream: bool
+) -> None:
+    router = make_router(Script(only=[Reply(calls=[call]), "done"]))
+    more: Any = {"stream": stream, "tools": [{"type": "shell"}, {"type": "apply_patch"}]}
+
+    [item] = ask(router, **more).output
+    done = {"type": f"{item.type}_output", "call_id": item.call_id, **gave}
+    ask(router, **more, input=[{"role": "user", "content": "hi"}, item, done])
+
+    _, said, result = router.upstreams["only"].calls[-1].body["messages"]
+    [function] = [each["function"] for each in said["tool_calls"]]
+    assert (json.loads(function["arguments"]), result["content"]) == (call.arguments, told)
 
 
 @every_wire

@@ -75,6 +75,19 @@ def test_tools_within_the_conversation_are_declared_too(kind: str) -> None:
     assert [tool.sent for tool in Tools({"input": [{"type": kind, "tools": [RUN]}]})] == ["run"]
 
 
+@pytest.mark.parametrize(
+    ("tool", "names"),
+    [
+        pytest.param({"type": "apply_patch"}, ["apply_patch"], id="patches"),
+        pytest.param({"type": "shell"}, ["shell"], id="shell"),
+        pytest.param({"type": "shell", "environment": {"type": "local"}}, ["shell"], id="local-shell"),
+        pytest.param({"type": "shell", "environment": {"type": "container_auto"}}, [], id="shell-of-openai"),
+    ],
+)
+def test_tools_of_openai_that_the_client_runs_are_functions(tool: dict[str, Any], names: list[str]) -> None:
+    assert sent(tool) == names
+
+
 def test_what_servers_run_is_left_out_and_told() -> None:
     assert Tools({"tools": [{"type": "web_search"}, RUN, {"type": "web_search"}]}).left_out == ["web_search"]
 

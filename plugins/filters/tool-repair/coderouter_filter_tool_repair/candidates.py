@@ -12,6 +12,7 @@ from typing import Literal
 
 from coderouter_filter_tool_repair import heads, reading
 from coderouter_filter_tool_repair.balance import Balance
+from coderouter_filter_tool_repair.frames import FRAMES
 from coderouter_filter_tool_repair.tools import Call, MismatchError, Tools
 
 #: Characters by which it is known whether something begins as a call does.
@@ -20,22 +21,32 @@ MOST_HEAD = 2 * heads.LONGEST_HEAD
 #: ``no``: it is none; ``more``: that is not known yet, or it goes on.
 Verdict = int | Literal["no", "more"]
 
-#: The namespace that some models write before tags.
-_SPACE = "antml" + ":"
+#: The namespaces that some models write before tags.
+_SPACES = ("antml" + ":", "｜DSML｜")
 #: Tags around calls, and what ends them.
 WRAPPED = {
     "<tool_call>": "</tool_call>",
     "<tool_calls>": "</tool_calls>",
     "<function_call>": "</function_call>",
+    "<minimax:tool_call>": "</minimax:tool_call>",
+    "<seed:tool_call>": "</seed:tool_call>",
+    "<TOOLCALL>": "</TOOLCALL>",
     "<function=": "</function>",
     **{
         f"<{space}{tag}{rest}": f"</{space}{tag}>"
-        for space in ("", _SPACE)
+        for space in ("", *_SPACES)
         for tag, rest in (("function_calls", ">"), ("invoke", " name="))
     },
 }
 #: Marks that a call follows.
-MARKS = ("<|python_tag|>", "<|tool_call|>", "[TOOL_CALLS]")
+MARKS = (
+    "<|python_tag|>",
+    "<|tool_call|>",
+    "<|tool_call_start|>",
+    "<|START_ACTION|>",
+    "<|action_start|><|plugin|>",
+    "[TOOL_CALLS]",
+)
 #: Languages of fences in which Python is a call; elsewhere it is code.
 CALLING = ("", "tool_code", "tool_call", "tool_calls", "tool_use", "function_call")
 
@@ -43,8 +54,13 @@ CALLING = ("", "tool_code", "tool_call", "tool_calls", "tool_use", "function_cal
 _SPARE = re.compile(r"[}\]]{0,2}")
 _ALONE = re.compile(r"[}\]]{0,2}[ \t]*(?:\Z|[\n\r<\[{]|[,;]\s*(?:\Z|\{))")
 _UNDECIDED = re.compile(r"[}\]]{0,2}[ \t]*(?:[,;]\s*)?\Z")
-_MISTRAL = re.compile(r"\s*([\w.-]{1,128})\s*(?:\[ARGS\])?\s*(?=\{)")
-_MISTRAL_BEGUN = re.compile(r"\s*(?:[\w.-]{1,128}\s*(?:\[A?R?G?S?\]?)?\s*)?\Z")
+_MISTRAL = re.compile(r"\s*([\w.-]{1,128})\s*(?:\[CALL_ID\]\s*[\w-]{1,64}\s*)?(?:\[ARGS\])?\s*(?=\{)")
+_MISTRAL_BEGUN = re.compile(
+    r"\s*(?:[\w.-]{1,128}\s*(?:\[C?A?L?L?_?I?D?(?:\][\s\w-]{0,66})?)?(?:\[A?R?G?S?\]?)?\s*)?\Z"
+)
+_NAMESPACE = re.compile(r"\A(?:[a-z]+:|｜DSML｜)")
+_KNOWN = (*WRAPPED, *MARKS, *FRAMES)
+_LONGEST_KNOWN = max(map(len, _KNOWN))
 _INFO = re.compile(r"(`{3,})([^`\n]{0,64})\n")
 _INFO_BEGUN = re.compile(r"`{1,32}[^`\n]{0,64}\Z")
 
@@ -119,9 +135,11 @@ class Bracketed(Candidate):
                 return self._tools.knows(found[1])
             if _MISTRAL_BEGUN.match(rest):
                 return None
-        if rest.lstrip()[:1] in ("[", "{"):
-            return heads.value(rest, self._tools)
-        return heads.python(rest.lstrip(), self._tools)
+        rest = rest.lstrip()
+        if rest[:1] in ("[", "{"):
+            listed = heads.listed(rest, self._tools) if rest[0] == "[" else False
+            return heads.either(heads.value(rest, self._tools), listed)
+        return heads.python(rest, self._tools)
 
     def ends(self, text: str) -> Verdict:
         skip = 0
@@ -148,10 +166,30 @@ class Bracketed(Candidate):
             return reading.in_python(raw, self._tools)
         if self.form == "tool_calls":
             return reading.in_mistral(raw.partition("]")[2], self._tools)
-        body = raw.partition(">")[2] if self.form == "python_tag" else raw
-        if self.form == "python_tag" and body.lstrip()[:1] not in ("[", "{"):
+        body = raw[self._mark :]
+        if self._mark and heads.value(body, self._tools) is not True:
             return reading.in_python(body, self._tools)
         return reading.in_json(body, self._tools)
+
+
+class Framed(Bracketed):
+    """One call of `FRAMES`, from its opening up to where its arguments are closed."""
+
+    def __init__(self, tools: Tools, opening: str) -> None:
+        frame = FRAMES[opening]
+        super().__init__(tools, frame.form)
+        self._frame = frame
+        self._name = ""
+
+    def begins(self, head: str) -> bool | None:
+        head = head[: heads.LONGEST_HEAD]
+        if found := self._frame.head.match(head):
+            self._name, self._skip = found["name"], found.end()
+            return self._tools.knows(self._name)
+        return False if len(head) == heads.LONGEST_HEAD or self._frame.never.search(head) else None
+
+    def read(self, raw: str) -> list[Call]:
+        return reading.named(self._name, raw[self._skip :], self._tools)
 
 
 class Tagged(Candidate):
@@ -159,7 +197,7 @@ class Tagged(Candidate):
 
     def __init__(self, tools: Tools, tag: str) -> None:
         super().__init__(tools)
-        self.form = tag.removeprefix("<").removeprefix(_SPACE).rstrip(">=").removesuffix(" name")
+        self.form = _NAMESPACE.sub("", tag.removeprefix("<")).rstrip(">=").removesuffix(" name").lower()
         self._tag = tag
         self._end = WRAPPED[tag]
         self._tail = ""
@@ -176,6 +214,7 @@ class Tagged(Candidate):
         return heads.either(
             heads.value(body, self._tools),
             heads.listed(body, self._tools) if body[0] == "[" else heads.python(body, self._tools),
+            heads.keyed(body, self._tools, self._end),
         )
 
     def ends(self, text: str) -> Verdict:
@@ -264,9 +303,8 @@ def _starts(text: str, tag: str) -> bool | None:
 
 def mark_at(text: str, at: int) -> str | None:
     """The mark or tag that begins at `at`; empty where one may still become of it."""
-    for known in (*WRAPPED, *MARKS):
-        answer = _starts(text[at : at + len(known)], known)
-        if answer:
+    for known in _KNOWN:
+        if text.startswith(known, at):
             return known
-    begun = text[at:]
-    return "" if len(begun) < 24 and any(known.startswith(begun) for known in (*WRAPPED, *MARKS)) else None
+    begun = text[at : at + _LONGEST_KNOWN]
+    return "" if any(known.startswith(begun) for known in _KNOWN) else None

@@ -17,11 +17,15 @@ BESIDE: dict[str, tuple[str, ...] | None] = {
     "type": ("function", "tool_use", "tool_call", "function_call"),
     "id": None,
     "call_id": None,
+    "tool_call_id": None,
     "index": None,
     "role": ("assistant",),
     "content": ("",),
 }
 KEYS = (*NAMES, *ARGUMENTS, *BESIDE, "function", "tool_calls")
+
+#: How GLM writes the name of an argument.
+ARG_KEY = "<arg_key>"
 
 _SPACE = re.compile(r"\s*")
 _PLAIN = re.compile(r"[\w.+-]*")
@@ -136,6 +140,19 @@ def listed(text: str, tools: Tools, at: int = 0) -> bool | None:
     if at - LONGEST_HEAD > 0:
         return False
     return None if at >= len(text) else python(text, tools, at)
+
+
+def keyed(text: str, tools: Tools, end: str) -> bool | None:
+    """A tool's name, and behind it the first of its ``<arg_key>`` or the tag `end`."""
+    found = _WORD.match(text)
+    after = found.end() if found else 0
+    rest = text[after:].lstrip()
+    if not rest:
+        return None if tools.may_become(text[:after]) else False
+    if not tools.knows(text[:after]):
+        return False
+    wanted = (ARG_KEY, end)
+    return True if rest.startswith(wanted) else None if any(tag.startswith(rest) for tag in wanted) else False
 
 
 def either(*answers: bool | None) -> bool | None:

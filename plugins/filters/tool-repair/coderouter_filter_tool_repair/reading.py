@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from coderouter_filter_tool_repair.balance import closed
-from coderouter_filter_tool_repair.heads import ARGUMENTS, BESIDE, NAMES
+from coderouter_filter_tool_repair.heads import ARG_KEY, ARGUMENTS, BESIDE, NAMES
 from coderouter_filter_tool_repair.tools import Call, MismatchError, Tools
 
 #: Characters of Python that are read; more would take too long at once.
@@ -33,9 +33,10 @@ _PYTHONIC = re.compile(
 )
 _WORDS = {"True": "true", "False": "false", "None": "null"}
 _ESCAPED = re.compile(r"\\(.)|\"", re.DOTALL)
-_NAMESPACE = re.compile(r"(</?)[a-z]+:(?=invoke\b|parameter\b|function_calls\b)")
+_NAMESPACE = re.compile(r"(</?)(?:[a-z]+:|｜DSML｜)(?=invoke\b|parameter\b|function_calls\b)")
 _ATTRIBUTE = re.compile(r"""\s+name\s*=\s*(?:"([^"]*)"|'([^']*)')[^>]*>""")
-_MISTRAL = re.compile(r"([\w.-]+)\s*(?:\[ARGS\])?\s*")
+_MISTRAL = re.compile(r"([\w.-]+)\s*(?:\[CALL_ID\]\s*[\w-]+\s*)?(?:\[ARGS\])?\s*")
+_NAME_AND_KEYS = re.compile(rf"([A-Za-z_][\w.-]*)\s*(?:\Z|(?={ARG_KEY}))")
 
 
 def in_json(text: str, tools: Tools, *, named: bool = False) -> list[Call]:
@@ -137,10 +138,15 @@ def in_mistral(text: str, tools: Tools) -> list[Call]:
     found = _MISTRAL.match(text.lstrip())
     if found is None:
         raise MismatchError("there is no name in it")
-    (arguments, *more) = _values(text.lstrip()[found.end() :])
+    return named(found[1], text.lstrip()[found.end() :], tools)
+
+
+def named(name: str, text: str, tools: Tools) -> list[Call]:
+    """A call whose arguments, one JSON object, stand apart from its name."""
+    (arguments, *more) = _values(text.strip())
     if more:
         raise MismatchError("there is more than one object of arguments")
-    return [tools.call(found[1], arguments)]
+    return [tools.call(name, arguments)]
 
 
 def in_tags(text: str, tools: Tools) -> list[Call]:
@@ -152,6 +158,8 @@ def in_tags(text: str, tools: Tools) -> list[Call]:
             if len(parts) > MOST_CALLS:
                 raise MismatchError(f"there are more than {MOST_CALLS} calls in it")
             return [_element(part, closing, tools) for part in parts]
+    if found := _NAME_AND_KEYS.match(text):
+        return [tools.call(found[1], _keyed(text[found.end() :]))]
     if text[:1] in ("{", "["):
         try:
             return in_json(text, tools, named=True)
@@ -168,10 +176,7 @@ def _element(part: str, closing: str, tools: Tools) -> Call:
         raise MismatchError("there is text beside the calls")
     tool = tools.named(name)
     if body.lstrip().startswith("{"):
-        (arguments, *more) = _values(body.strip())
-        if more:
-            raise MismatchError("there is more than one object of arguments")
-        return tools.call(tool.name, arguments)
+        return named(tool.name, body, tools)[0]
     properties = tool.schema.get("properties")
     properties = properties if isinstance(properties, dict) else {}
     found: dict[str, Any] = {}
@@ -188,6 +193,21 @@ def _element(part: str, closing: str, tools: Tools) -> Call:
         value = value.removeprefix("\n")
         found[key] = value.removesuffix("\n") if ended else value.rstrip()
     return tools.call(tool.name, found)
+
+
+def _keyed(text: str) -> dict[str, Any]:
+    """``<arg_key>``, ``<arg_value>``, as often as there are arguments."""
+    found: dict[str, Any] = {}
+    for pair in text.split(ARG_KEY)[1:]:
+        key, named_, rest = pair.partition("</arg_key>")
+        before, opened, value = rest.partition("<arg_value>")
+        value, ended, after = value.partition("</arg_value>")
+        if not (named_ and opened and ended):
+            raise MismatchError("an argument has not ended")
+        if before.strip() or after.strip():
+            raise MismatchError("there is text beside the arguments")
+        found[key.strip()] = value
+    return found
 
 
 def _name(text: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from itertools import groupby
 
 from attrs import define, frozen
@@ -14,9 +15,11 @@ from coderouter_filter_tool_repair.candidates import (
     Bracketed,
     Candidate,
     Fenced,
+    Framed,
     Tagged,
     mark_at,
 )
+from coderouter_filter_tool_repair.frames import FRAMES
 from coderouter_filter_tool_repair.tools import Call, MismatchError, Tools
 
 #: Characters of one candidate; a longer one is text.
@@ -33,7 +36,7 @@ MOST_SECOND_LOOKS = 4
 _OPENER = re.compile(
     r"`+"
     r"|(?<![^\s:])(?:\{(?=\s*(?:[\"']|\Z))|\[(?=\s*(?:[{A-Za-z_]|\Z)))"
-    r"|(?<!`)<(?=[tfia|]|\Z)"
+    r"|(?<!`)<(?=[tfia|｜T]|m(?:i|\Z)|s(?:ee|e?\Z)|\Z)"
     r"|(?<![^\n])[A-Za-z_]"
 )
 #: Characters behind an object that tell whether it stands on its own.
@@ -65,6 +68,15 @@ class Failed:
 
     form: str
     reason: str
+
+
+def joined(pieces: Iterable[str | Found]) -> list[str | Found]:
+    """The same, with one piece for text that came in several."""
+    out: list[str | Found] = []
+    for is_text, group in groupby(pieces, _is_text):
+        alike = list(group)
+        out += ["".join(map(str, alike))] if is_text else alike
+    return out
 
 
 def _is_text(piece: str | Found) -> bool:
@@ -107,11 +119,7 @@ class Scanner:
             self._take(text[at : at + SLICE], final=False)
         if final:
             self._take("", final=True)
-        out: list[str | Found] = []
-        for is_text, group in groupby(self._out, _is_text):
-            pieces = list(group)
-            out += ["".join(map(str, pieces))] if is_text else pieces
-        self._out = []
+        out, self._out = joined(self._out), []
         return out
 
     def _take(self, text: str, *, final: bool) -> None:
@@ -181,6 +189,8 @@ class Scanner:
             known = mark_at(text, start)
             if known == "" and not final:
                 return None
+            if known in FRAMES:
+                return Framed(self._tools, known)
             if known:
                 if known not in MARKS:
                     return Tagged(self._tools, known)

@@ -9,12 +9,13 @@ from attrs import evolve
 
 from coderouter_core.api import StreamEvent
 from coderouter_core.wire import BlockEditor
-from coderouter_filter_tool_repair.scanner import MOST_HELD, Failed, Found, Scanner
+from coderouter_filter_tool_repair.scanner import MOST_HELD, Failed, Found, Scanner, joined
 from coderouter_filter_tool_repair.tools import Tools
 
 #: What is left of the writing of calls behind them: tags that end, markers.
 _RESIDUE = re.compile(
-    r"\s*(?:</?[a-z_:]*(?:tool_calls?|function_calls?|invoke|function)>|<\|[a-z_]{1,20}\|>|\s)*\Z"
+    r"\s*(?:</?(?:[a-z_:]*|｜DSML｜)(?:tool_calls?|function_calls?|invoke|function)>|<\|/?[a-zA-Z_]{1,25}\|>"
+    r"|<｜tool▁calls?▁(?:begin|end)｜>|</TOOLCALL>|\[/?TOOL_CALLS\]|```|\s)*\Z"
 )
 
 #: Characters of white space at the beginning of a block that wait for what follows.
@@ -119,7 +120,7 @@ class ToolRepair:
 
     def _resolve(self) -> list[StreamEvent]:
         """What waited becomes text and, behind it, calls."""
-        pending, self._pending, self._size = self._pending, [], 0
+        pending, self._pending, self._size = joined(self._pending), [], 0
         found = [piece for piece in pending if isinstance(piece, Found)]
         out: list[StreamEvent] = []
         for at, piece in enumerate(pending):

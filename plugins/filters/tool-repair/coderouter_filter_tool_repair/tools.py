@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 from attrs import field, frozen
 
-from coderouter_core.api import Request
+from coderouter_core.api import Dialect, Request
+from coderouter_core.wire import functions
 
 #: Schemas are looked into no further than this.
 DEEPEST = 8
@@ -34,10 +35,12 @@ class MismatchError(Exception):
 
 @frozen
 class Tool:
-    """A tool that the client can run. `schema` is the JSON schema of its arguments."""
+    """A tool that the client can run. `schema` is the JSON schema of its arguments; `told` another name by which a model
+    may know it."""
 
     name: str
     schema: Mapping[str, Any] = field(factory=dict, repr=False)
+    told: str = ""
 
 
 @frozen
@@ -61,14 +64,15 @@ class Tools:
 
     @cached_property
     def _exact(self) -> Mapping[str, Tool]:
-        return {tool.name: tool for tool in self._declared}
+        tools = list(self._declared)
+        return {**{tool.told: tool for tool in tools if tool.told}, **{tool.name: tool for tool in tools}}
 
     @cached_property
     def _folded(self) -> Mapping[str, list[Tool]]:
         """By names as models may write them."""
         found: dict[str, list[Tool]] = {}
-        for tool in self._exact.values():
-            found.setdefault(folded(tool.name), []).append(tool)
+        for name, tool in self._exact.items():
+            found.setdefault(folded(name), []).append(tool)
         return found
 
     @classmethod
@@ -77,7 +81,11 @@ class Tools:
         choice = request.body.get("tool_choice")
         if choice == "none" or (isinstance(choice, dict) and choice.get("type") == "none"):
             return None
-        declared = _declared(request.body)
+        told = functions(request.body, request.dialect)
+        declared = (Tool(function.name, function.schema, function.told) for function in told)
+        if request.dialect is Dialect.RESPONSES:
+            # Its first tool costs as much as all of them: most answers ask for none.
+            return cls(declared) if request.has_tools else None
         first = next(declared, None)
         return None if first is None else cls(chain((first,), declared))
 
@@ -118,22 +126,6 @@ class Tools:
             return Call(tool.name, orjson.dumps(fitting).decode())
         except TypeError:
             raise MismatchError("the arguments cannot be written as JSON") from None
-
-
-def _declared(body: Mapping[str, Any]) -> Iterator[Tool]:
-    for key in ("tools", "functions"):
-        entries = body.get(key)
-        for entry in entries if isinstance(entries, list) else ():
-            if not isinstance(entry, dict):
-                continue
-            function = entry.get("function")
-            function = function if isinstance(function, dict) else entry
-            name = function.get("name")
-            schema = function.get("input_schema", function.get("parameters"))
-            # Tools that the upstream runs itself, and those that take free text, have no schema.
-            ours = isinstance(schema, dict) or key == "functions" or entry.get("type") == "function"
-            if isinstance(name, str) and name and ours:
-                yield Tool(name, schema if isinstance(schema, dict) else {})
 
 
 def _is_large(arguments: dict[str, Any]) -> bool:

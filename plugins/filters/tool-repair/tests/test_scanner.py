@@ -78,7 +78,8 @@ def found(text: str) -> list[tuple[str, str]]:
         pytest.param(
             "responses", [{"type": "function", "name": "a", "parameters": {}}], True, id="responses"
         ),
-        pytest.param("responses", [{"type": "custom", "name": "a"}], False, id="free-text-in-responses"),
+        # The model is told of a function that takes the text.
+        pytest.param("responses", [{"type": "custom", "name": "a"}], True, id="free-text-in-responses"),
     ],
 )
 def test_tools_that_the_client_runs_are_known(dialect: str, tools: list[Any], names: bool) -> None:
@@ -135,14 +136,86 @@ FORMS = [
     pytest.param(f"<|python_tag|>{OSLO}", "python_tag", id="python-tag"),
     pytest.param('get_weather(city="Oslo")', "python", id="python"),
     pytest.param("[get_weather(city='Oslo')]", "python", id="python-list"),
+    pytest.param(
+        '[TOOL_CALLS]get_weather[CALL_ID]x1Y2z3A4b[ARGS]{"city": "Oslo"}', "tool_calls", id="mistral-with-id"
+    ),
+    pytest.param(
+        "<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Oslo</arg_value>\n</tool_call>",
+        "tool_call",
+        id="glm",
+    ),
+    pytest.param(
+        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n```json\n"
+        '{"city": "Oslo"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>',
+        "deepseek",
+        id="deepseek-v3",
+    ),
+    pytest.param(
+        '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{"city": "Oslo"}<｜tool▁call▁end｜>'
+        "<｜tool▁calls▁end｜>",
+        "deepseek",
+        id="deepseek-v3.1",
+    ),
+    pytest.param(
+        '<｜DSML｜function_calls>\n<｜DSML｜invoke name="get_weather">\n<｜DSML｜parameter name="city" string="true">'
+        "Oslo</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>",
+        "function_calls",
+        id="deepseek-v3.2",
+    ),
+    pytest.param(
+        "<|tool_calls_section_begin|><|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>"
+        '{"city": "Oslo"}<|tool_call_end|><|tool_calls_section_end|>',
+        "kimi",
+        id="kimi",
+    ),
+    pytest.param(
+        "<|start|>assistant<|channel|>commentary to=functions.get_weather <|constrain|>json<|message|>"
+        '{"city": "Oslo"}<|call|>',
+        "harmony",
+        id="harmony",
+    ),
+    pytest.param(
+        '<|channel|>commentary to=functions.get_weather json<|message|>{"city": "Oslo"}<|call|>',
+        "harmony",
+        id="harmony-without-a-start",
+    ),
+    pytest.param(
+        '<|start|>assistant to=functions.get_weather<|channel|>commentary<|message|>{"city": "Oslo"}',
+        "harmony",
+        id="harmony-with-the-name-first",
+    ),
+    pytest.param(
+        '<minimax:tool_call>\n<invoke name="get_weather">\n<parameter name="city">Oslo</parameter>\n</invoke>\n'
+        "</minimax:tool_call>",
+        "tool_call",
+        id="minimax",
+    ),
+    pytest.param(
+        "<seed:tool_call>\n<function=get_weather>\n<parameter=city>Oslo</parameter>\n</function>\n"
+        "</seed:tool_call>",
+        "tool_call",
+        id="seed",
+    ),
+    pytest.param(f"<TOOLCALL>[{OSLO}]</TOOLCALL>", "toolcall", id="nemotron"),
+    pytest.param('<|tool_call_start|>[get_weather(city="Oslo")]<|tool_call_end|>', "python_tag", id="lfm"),
+    pytest.param(f"<|action_start|><|plugin|>\n{OSLO}<|action_end|>", "python_tag", id="internlm"),
+    pytest.param(
+        '<|START_ACTION|>[{"tool_call_id": "0", "tool_name": "get_weather", "parameters": {"city": "Oslo"}}]'
+        "<|END_ACTION|>",
+        "python_tag",
+        id="command-r",
+    ),
 ]
+#: Tokens of a template behind the last call, which go with it.
+TAILS = ("<｜tool▁", "<|tool_call_end|>", "<|call|>", "<|action_end|>", "<|END_ACTION|>")
 
 
 @pytest.mark.parametrize(("text", "form"), FORMS)
 def test_a_call_is_found(text: str, form: str) -> None:
-    (piece,) = scan([text])
+    piece, *rest = scan([text])
 
     assert isinstance(piece, Found)
+    assert all(isinstance(tail, str) and tail.lstrip("\n`").startswith(TAILS) for tail in rest)
     assert (piece.form, [(call.tool, call.arguments) for call in piece.calls]) == (
         form,
         [("get_weather", '{"city":"Oslo"}')],
@@ -180,6 +253,13 @@ def test_a_call_is_found(text: str, form: str) -> None:
             id="a-wrapped-parameter-that-was-cut-off",
         ),
         pytest.param("[TOOL_CALLS] are marks", id="a-mark-in-prose"),
+        pytest.param("<tool_call>get_weather is one</tool_call>", id="a-name-in-tags"),
+        pytest.param("<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Os", id="glm-cut-off"),
+        pytest.param(
+            "<｜tool▁call▁begin｜>rm<｜tool▁sep｜>{}<｜tool▁call▁end｜>", id="deepseek-of-another-tool"
+        ),
+        pytest.param("<|channel|>analysis<|message|>I think.<|end|>", id="harmony-without-a-call"),
+        pytest.param('<|channel|>final<|message|>{"city": "Oslo"}<|return|>', id="harmony-that-answers"),
     ],
 )
 def test_what_is_no_call_stays_text(text: str) -> None:
@@ -253,6 +333,12 @@ def test_a_call_longer_than_is_held_is_text() -> None:
     text = OSLO.replace("Oslo", "O" * MOST_HELD)
 
     assert scan([text]) == [text]
+
+
+def test_what_thinks_aloud_in_a_template_is_not_held() -> None:
+    text = "<|channel|>analysis<|message|>The user wants"
+
+    assert "".join(map(str, Scanner(TOOLS).feed(text))) == text
 
 
 @pytest.mark.parametrize(
@@ -417,6 +503,15 @@ def steps(text: str, size: int = 64) -> int:
         "get_weather(\n",
         "[TOOL_CALLS]",
         '```json\n{"name":"get_weather",',
+        "<tool_call>get_weather<arg_key>",
+        "<tool_call>get_weather<arg_key>a</arg_key><arg_value>",
+        "<｜tool▁call▁begin｜>",
+        "<｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{",
+        "<|tool_call_begin|>functions.",
+        "<|channel|>commentary to=functions.",
+        "<|channel|>commentary to=functions.get_weather <|message|>{",
+        "<|start|>assistant",
+        "[TOOL_CALLS]get_weather[CALL_ID]",
     ],
 )
 def test_the_work_grows_no_faster_than_the_text(attack: str) -> None:

@@ -11,6 +11,7 @@ from coderouter_filter_tool_repair import ToolRepairKeys, ToolRepairPlugin
 
 from coderouter_core.testing import (
     Asked,
+    Depends,
     ErrorAfter,
     Raw,
     Reply,
@@ -99,8 +100,73 @@ def told(asked: Asked, name: str) -> list[dict[str, Any]]:
     return [dict(event.fields) for event in asked.events if event.name == name]
 
 
+@STREAMED
+@pytest.mark.parametrize(
+    ("tool", "written", "item"),
+    [
+        pytest.param(
+            {"type": "custom", "name": "apply_patch"},
+            '{"name": "apply_patch", "arguments": {"input": "*** Begin Patch"}}',
+            ("custom_tool_call", "apply_patch", "*** Begin Patch"),
+            id="free-text",
+        ),
+        pytest.param(
+            {
+                "type": "namespace",
+                "name": "mcp",
+                "tools": [{"type": "function", "name": "ls", "parameters": {"type": "object"}}],
+            },
+            '{"name": "mcp__ls", "arguments": {}}',
+            ("function_call", "ls", None),
+            id="of-a-group",
+        ),
+    ],
+)
+def test_a_tool_of_a_responses_client_is_known_by_the_name_that_the_model_was_told(
+    tool: dict[str, Any], written: str, item: Any, stream: bool
+) -> None:
+    asked = repairing(Reply(written)).ask(dialect="responses", stream=stream, tools=[tool])
+
+    answer = asked.body[-1]["response"] if stream else asked.body
+    [found] = answer["output"]
+    assert (found["type"], found["name"], found.get("input")) == item
+
+
+@STREAMED
+def test_a_name_that_was_too_long_for_the_provider_is_known_in_its_short_form(stream: bool) -> None:
+    name = "get_weather_" * 6
+    tools = [{"name": name, "input_schema": SCHEMA}]
+    router = repairing(
+        Depends(lambda body: Reply(CALL.replace("get_weather", body["tools"][0]["function"]["name"])))
+    )
+
+    assert calls(router.ask(tools=tools, stream=stream)) == [(name, {"city": "Oslo"})]
+
+
 def test_it_fits() -> None:
     conformance(ToolRepairPlugin())
+
+
+DEEPSEEK = '<｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{"city": "Oslo"}<｜tool▁call▁end｜>'
+KIMI = (
+    '<|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{"city": "Oslo"}<|tool_call_end|>'
+)
+HARMONY = '<|channel|>commentary to=functions.get_weather json<|message|>{"city": "Oslo"}<|call|>'
+
+
+@STREAMED
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(f"<｜tool▁calls▁begin｜>{DEEPSEEK}\n{DEEPSEEK}<｜tool▁calls▁end｜>", id="deepseek"),
+        pytest.param(f"<|tool_calls_section_begin|>{KIMI}{KIMI}<|tool_calls_section_end|>", id="kimi"),
+        pytest.param(f"{HARMONY}<|start|>assistant{HARMONY}", id="harmony"),
+    ],
+)
+def test_calls_in_the_tokens_of_a_template_leave_nothing_behind(text: str, stream: bool) -> None:
+    asked = ask(Reply(f"Sure.\n{text}", chunk=5), stream=stream)
+
+    assert (asked.text, calls(asked)) == ("Sure.\n", OSLO * 2)
 
 
 @EACH_WAY

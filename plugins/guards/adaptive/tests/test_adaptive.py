@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from attrs import evolve
 from coderouter_guard_adaptive import Adaptive, AdaptiveGuard, latency_s, sample_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from coderouter_core.api import Attempt, Dialect, Operation, Outcome, Profile, Provider, Usage
 from coderouter_core.testing import FakeClock, ProviderError, Script, ServedRouter, conformance, make_router
 
 LOCAL, CLOUD, THIRD = Provider("local"), Provider("cloud"), Provider("third")
 ON = Profile("on", ("local", "cloud", "third"), options={Adaptive: Adaptive(adaptive=True)})
+OTHER = Profile("other", ("third", "cloud", "local"), options={Adaptive: Adaptive(adaptive=True)})
 BROKEN = ProviderError("broken", status=500)
 
 
@@ -263,3 +266,30 @@ def test_a_provider_that_fails_often_is_seen_as_degraded() -> None:
     stage.order()
 
     assert [each.state for each in stage.guard.report_standing()] == ["degraded"]
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from([ON, OTHER]),
+        st.sampled_from([LOCAL, CLOUD, THIRD]),
+        st.sampled_from([0.1, 1.0, 5.0]),
+        st.sampled_from([{}, FAILED]),
+        st.sampled_from([0.0, 5.0, 31.0, 61.0]),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(STEPS)
+def test_a_profile_decides_as_if_it_were_alone(steps: list[Any]) -> None:
+    both = Stage()
+    alone = {profile.name: Stage() for profile in (ON, OTHER)}
+    for profile, provider, seconds, how, waited in steps:
+        for stage in (both, alone[profile.name]):
+            stage.saw(provider, seconds, profile=profile, **how)
+        for stage in (both, *alone.values()):
+            stage.clock.advance(waited)
+        chain = [LOCAL, CLOUD, THIRD] if profile is ON else [THIRD, CLOUD, LOCAL]
+
+        assert both.order(*chain, profile=profile) == alone[profile.name].order(*chain, profile=profile)

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from coderouter_guard_budget import HINT, BudgetGuard
 
-from coderouter_core.api import ConfigError, Spender, Usage, spending
+from coderouter_core.api import ConfigError, Spender, spending
 from coderouter_core.testing import FakeClock, Reply, Script, ServedRouter, conformance, make_router
 
 #: A million tokens of input cost a dollar, of output ten.
 PRICES = {"input_tokens_per_million": 1.0, "output_tokens_per_million": 10.0}
 #: An answer that costs a dollar.
-DOLLAR = Reply("hello", usage=Usage(input=1_000_000, reported=True))
+DOLLAR = Reply("hello", usage=(500_000, 50_000))
 KEY = {"authorization": "Bearer secret"}
 
 
@@ -323,3 +323,10 @@ def test_what_is_held_for_an_attempt_under_way_is_seen() -> None:
         thread.join()
 
     assert said.verdict.held_usd == pytest.approx(256 * 10 / 1e6, rel=0.1)
+
+
+def test_who_asks_a_provider_by_name_spends_of_the_default_profile() -> None:
+    with router(FakeClock(), profile={"monthly_budget_usd": 1}) as asked:
+        statuses = [asked.ask(model="cloud").status for _ in range(2)]
+
+        assert (statuses, spent(asked, Spender.PROFILE, "default")) == ([200, 402], 1.0)

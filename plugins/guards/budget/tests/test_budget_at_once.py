@@ -8,6 +8,7 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,7 +16,19 @@ from coderouter_guard_budget import BudgetGuard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coderouter_core.api import Attempt, Cost, Dialect, Outcome, Request, Spender, Usage, month_of, spending
+from coderouter_core.api import (
+    Attempt,
+    Cost,
+    Dialect,
+    Operation,
+    Outcome,
+    Request,
+    Reservation,
+    Spender,
+    Usage,
+    month_of,
+    spending,
+)
 from coderouter_core.testing import FakeClock, Reply, Script, ServedRouter, make_router
 
 CAP = 100.0
@@ -68,6 +81,46 @@ def test_what_a_failed_attempt_held_is_free_for_the_next() -> None:
         statuses = [router.ask(max_tokens=75).status for _ in range(2)]
 
     assert statuses[1] == 200
+
+
+async def embed_at_once(url: str, times: int) -> Counter[int]:
+    body = {"model": "any", "input": "hi"}
+    async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
+        asked = (client.post("/v1/embeddings", json=body) for _ in range(times))
+        return Counter([answer.status_code for answer in await asyncio.gather(*asked)])
+
+
+def test_nothing_is_held_for_the_output_of_embeddings() -> None:
+    with make_router(
+        BudgetGuard(),
+        Script(cloud=SLOW),
+        providers={"cloud": {"cost": {**CENTS, "monthly_budget_usd": 0.01}}},
+    ) as router:
+        statuses = asyncio.run(embed_at_once(router.url, 5))
+
+    assert statuses == {200: 5}
+
+
+@pytest.mark.parametrize(
+    ("asked", "answers"),
+    [
+        pytest.param({"prompt": "a", "n": 3}, 3, id="choices"),
+        pytest.param({"prompt": "a", "n": 2, "best_of": 5}, 5, id="best-of"),
+        pytest.param({"prompt": ["a", "b"], "n": 3}, 6, id="prompts"),
+        pytest.param({"prompt": [11, 12, 13]}, 1, id="tokens-of-one-prompt"),
+        pytest.param({"prompt": [[11], [12, 13]]}, 2, id="tokens-of-two-prompts"),
+    ],
+)
+def test_every_completion_that_is_asked_for_is_held(asked: dict[str, Any], answers: int) -> None:
+    with make_router(BudgetGuard(), Script(cloud="x"), providers={"cloud": {"cost": CENTS}}) as router:
+        core = router.core
+        request = Request(
+            "req", Dialect.CHAT, {**asked, "max_tokens": 50}, b"{}", operation=Operation.COMPLETE
+        )
+        [said] = core.hooks.review_attempt(core.providers["cloud"], request, core.config.profiles[0])
+
+    assert isinstance(said.verdict, Reservation)
+    assert said.verdict.amount == pytest.approx(0.5 * answers)
 
 
 class AnyClock:

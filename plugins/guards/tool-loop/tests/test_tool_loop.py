@@ -238,3 +238,13 @@ def test_tools_of_different_groups_are_different() -> None:
     ]
 
     assert trailing_run(calls_backwards(items))[1] == 1
+
+
+@pytest.mark.parametrize("depth", [200, 300, 900])
+def test_arguments_nested_too_deep_to_compare_are_the_same_in_the_same_words(depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+
+    assert trailing_run(iter([Call("a", deep), Call("a", deep), Call("a", f" {deep}")])) == (
+        "a",
+        2 + (depth <= 250),
+    )

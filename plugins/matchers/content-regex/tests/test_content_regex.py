@@ -90,3 +90,15 @@ def test_a_pattern_that_is_none_is_an_error_with_field_and_pattern() -> None:
 
     assert "auto_router.rules[0].if.content_regex: not a regular expression" in str(error.value)
     assert "'(open'" in str(error.value)
+
+
+@pytest.mark.parametrize("one", ["a", r"\-", "[a]", r"\x61"], ids=repr)
+def test_a_literal_text_that_takes_seconds_to_make_ready_is_an_error(one: str) -> None:
+    with pytest.raises(ConfigError, match="holds a literal text of more than 256 characters: shorten it"):
+        routed(f"x.*{one * 257}")
+
+
+def test_a_long_pattern_of_many_words_loads() -> None:
+    pattern = "|".join(f"word{number}" for number in range(200))
+
+    assert ContentRegexMatcher().match_rule(ContentRegex(pattern), asked("a word199 here")) is True

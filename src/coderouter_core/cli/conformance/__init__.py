@@ -42,6 +42,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Seconds that an answer may take.",
 )
+@click.option(
+    "--silence",
+    "silence_s",
+    type=click.FloatRange(min=0.1),
+    metavar="SECONDS",
+    help="With --upstream: how long it thinks before its first word, for the checks of keep-alives.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 @click.option("--list", "only_list", is_flag=True, help="Show the checks, and run none.")
 @click.pass_context
@@ -54,6 +61,7 @@ def command(
     dialect: str | None,
     upstream: int | None,
     timeout_s: float,
+    silence_s: float | None,
     as_json: bool,
     only_list: bool,
 ) -> None:
@@ -77,6 +85,7 @@ def command(
     root = _root(url)
     picked = chosen(checks, wanted)
     with _gateway(root, key, timeout_s, upstream) as gateway:
+        gateway.silence_s = silence_s
         gateway.model = model or _first_model(gateway)
         found = show.progress(results(picked, gateway), len(picked))
         if as_json:

@@ -59,13 +59,15 @@ def usage_of_streams(dialect: Dialect) -> Mapping[str, Any]:
 @define(eq=False)
 class Gateway:
     """`url` is its root. `model` is asked for, `key` is sent where there is one. `upstream` is the scripted one that
-    a provider of the gateway points at. An answer may take `timeout_s` seconds in all."""
+    a provider of the gateway points at, and is silent for `silence_s` seconds where a check is about that. An answer may
+    take `timeout_s` seconds in all."""
 
     url: str
     model: str = ""
     key: str | None = None
     timeout_s: float = 60.0
     upstream: Upstream | None = None
+    silence_s: float | None = None
     client: httpx.Client = field(init=False)
 
     def __attrs_post_init__(self) -> None:

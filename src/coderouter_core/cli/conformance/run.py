@@ -14,6 +14,7 @@ from coderouter_core.cli.conformance import (
     others,
     quirks,
     service,
+    silence,
     streams,
 )
 from coderouter_core.cli.conformance.check import CHECKS, Check, Result, judge
@@ -22,7 +23,7 @@ from coderouter_core.model import Dialect
 
 #: Modules of checks, in the order in which they are run; to import one is to list its checks. What makes an upstream
 #: fail comes last: a gateway may rest it for that.
-MODULES = (service, mistakes, answers, streams, others, quirks, behind, breaks)
+MODULES = (service, mistakes, answers, streams, others, quirks, behind, silence, breaks)
 
 
 def chosen(names: Sequence[str], dialect: Dialect | None) -> list[Check]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,9 +17,14 @@ from coderouter_core.cli.stats.words import tokens, usd
 from coderouter_core.ledger import sums_of
 from coderouter_core.ledger.sums import Sums
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 _AGO = re.compile(r"(\d{1,5})\s*([hdw])")
 _HOURS = {"h": 1, "d": 24, "w": 168}
-_HEADS = ("requests", "attempts", "input", "cached", "written", "output", "cost", "saved", "unpriced", "est.")
+_HEADS = (
+    "requests", "attempts", "input", "cached", "written", "output", "cost", "saved", "unpriced", "est.", "unsettled",
+)  # fmt: skip
 
 #: Cells that say nothing.
 _NOTHING = ("0", "$0.00", "-")
@@ -72,9 +78,18 @@ def _show(by: str, groups: Mapping[str, Sums], total: Sums) -> None:
     console = Console(highlight=False)
     rows = [(name, *_cells(sums)) for name, sums in groups.items()]
     last = ("total", *_cells(total))
-    if not console.is_terminal:
+    if console.is_terminal:
+        _show_table(console, by, rows, last)
+    else:
         click.echo(_plain([(by, *_HEADS), *rows, last]))
-        return
+    if total.unsettled:
+        click.echo(
+            f"unsettled: {total.unsettled:,} attempts that began, and whose end is not known, or not yet; what they cost "
+            "is in none of these sums"
+        )
+
+
+def _show_table(console: Console, by: str, rows: Sequence[tuple[str, ...]], last: tuple[str, ...]) -> None:
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", show_footer=True, footer_style="bold")
@@ -114,6 +129,7 @@ def _cells(sums: Sums) -> tuple[str, ...]:
         usd(sums.savings_usd),
         _share(sums.unpriced, sums.attempts),
         _share(sums.estimated, sums.attempts),
+        f"{sums.unsettled:,}" if sums.unsettled else "-",
     )
 
 

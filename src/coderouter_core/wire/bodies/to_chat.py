@@ -6,14 +6,14 @@ the first system block that attributes the request to its client. Everything els
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from coderouter_core.wire.bodies import thinking
 from coderouter_core.wire.bodies.attribution import is_attribution
 from coderouter_core.wire.bodies.losses import Losses
 from coderouter_core.wire.bodies.names import Names, digest
-from coderouter_core.wire.bodies.to_chat_turns import TurnsToChat
+from coderouter_core.wire.bodies.to_chat_turns import TurnsToChat, changed_tool
 from coderouter_core.wire.lenient import string, table
 
 _SAME = ("model", "max_tokens", "temperature", "top_p")
@@ -22,7 +22,7 @@ _HINTS = frozenset({"cache_control", "defer_loading", "eager_input_streaming", "
 _TOOL = frozenset({"name", "description", "input_schema"})
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 #: OpenAI refuses longer names of tools and of users.
-_LONGEST = 64
+SHORT = 64
 
 EMPTY_SCHEMA = {"type": "object", "properties": {}}
 
@@ -35,10 +35,11 @@ def to_chat(
     for key in _OURS:
         rest.pop(key, None)
     out = {key: value for key in _SAME if (value := rest.pop(key, None)) is not None}
-    names = Names(_LONGEST)
+    names = Names(SHORT)
     turns = TurnsToChat(losses, names, reasoning=reasoning)
-    out["messages"] = _system(rest.pop("system", None), losses) + turns.of(rest.pop("messages", ()))
-    tools = _tools(rest.pop("tools", None) or (), names, losses)
+    said = rest.pop("messages", ())
+    out["messages"] = _system(rest.pop("system", None), losses) + turns.of(said)
+    tools = _tools([*(rest.pop("tools", None) or ()), *defined_amid(said)], names, losses)
     choice = rest.pop("tool_choice", None)
     if tools:
         out["tools"] = tools
@@ -62,7 +63,7 @@ def _user(rest: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(user, str) or not user:
         return {}
     rest["metadata"] = {key: value for key, value in metadata.items() if key != "user_id"}
-    return {"user": user if len(user) <= _LONGEST else digest(user)}
+    return {"user": user if len(user) <= SHORT else digest(user)}
 
 
 def _format(rest: dict[str, Any]) -> dict[str, Any]:
@@ -111,6 +112,15 @@ def _tools(tools: Any, names: Names, losses: Losses) -> list[dict[str, Any]]:
             if tool[key]:
                 losses.add(f"tools.{key}", "has no form in chat completions")
     return found
+
+
+def defined_amid(turns: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The tools that system turns define, which were not known when the conversation began."""
+    for turn in turns:
+        content = turn.get("content") if turn.get("role") == "system" else None
+        for block in content if isinstance(content, list) else ():
+            if block.get("type") == "tool_addition" and table(block.get("tool")).get("definition"):
+                yield changed_tool(block)
 
 
 def _choice(choice: dict[str, Any], names: Names, known: set[str], losses: Losses) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import orjson
 from coderouter_core.wire.bodies import images
 from coderouter_core.wire.bodies.losses import Losses
 from coderouter_core.wire.bodies.names import Names, fitting
+from coderouter_core.wire.bodies.open_calls import OpenCalls
 from coderouter_core.wire.lenient import string, table
 
 Message = dict[str, Any]
@@ -18,6 +19,11 @@ _THINKING = frozenset({"thinking", "redacted_thinking"})
 #: What an assistant turn may hold beside calls; anything else there is the work of Anthropic's servers.
 _READABLE = frozenset({"text", "output_text", "input_text", "image", "document", "search_result"})
 
+
+#: Blocks of a system turn that offer a tool or withdraw it, in words for a model.
+_CHANGES = {"tool_addition": "available", "tool_removal": "not available"}
+#: Fields of a system turn beside its content.
+_SETTINGS = ("output_config", "clear_at")
 
 #: OpenAI refuses longer ids of calls.
 _LONGEST_ID = 40
@@ -35,10 +41,12 @@ class TurnsToChat:
         self._names = names
         self._reasoning = reasoning
         self._out: list[Message] = []
-        #: The client's id and ours of calls that wait for their result, and where the next result belongs: behind
-        #: the calls and the results so far, before whatever else was said since.
-        self._open: list[tuple[str, str]] = []
+        #: Calls that wait, the results that came for those beside them, and where these belong: behind the calls,
+        #: before whatever else was said since.
+        self._open = OpenCalls()
+        self._results: list[Message] = []
         self._at = 0
+        self._copies: dict[str, int] = {}
 
     def of(self, turns: Iterable[Mapping[str, Any]]) -> list[Message]:
         """The messages. Turns that hold nothing are left out, unless nothing else would be left."""
@@ -47,12 +55,25 @@ class TurnsToChat:
             if role == "assistant":
                 self._assistant(content)
             elif role == "system":
-                text = _joined([text for block in content for text in self._texts(block)])
-                self._out += [{"role": "system", "content": text}] if text else []
+                self._system(turn, content)
             else:
                 self._user(content)
         self._close()
+        for message in self._out:
+            if message["role"] == "assistant":
+                # Not before: text that grows turn by turn is copied as often as there are turns.
+                message["content"] = _joined(message["content"]) or None
+                if "reasoning_content" in message:
+                    message["reasoning_content"] = _joined(message["reasoning_content"])
         return self._out or [{"role": "user", "content": ""}]
+
+    def _system(self, turn: Mapping[str, Any], content: list[dict[str, Any]]) -> None:
+        """A system turn amid the conversation stays where it stands."""
+        for key in _SETTINGS:
+            if turn.get(key):
+                self._losses.add(f"messages.{key}", "has no form in a system turn of chat completions")
+        text = _joined([text for block in content for text in self._texts(block)])
+        self._out += [{"role": "system", "content": text}] if text else []
 
     def _assistant(self, content: list[dict[str, Any]]) -> None:
         texts: list[str] = []
@@ -72,18 +93,18 @@ class TurnsToChat:
             if self._reasoning and thoughts:
                 self._losses.add("messages.thinking", "a turn of nothing but thinking has no form")
             return
-        if self._open and self._out[-1]["role"] == "assistant":
+        if self._open and not self._results and self._out[-1]["role"] == "assistant":
             # Two turns of calls in a row are one: their results come together.
             message = self._out[-1]
         else:
             self._close()
-            message = {"role": "assistant", "content": None}
+            message = {"role": "assistant", "content": []}
             self._out.append(message)
-        message["content"] = _joined([message["content"] or "", text]) or None
+        message["content"].append(text)
         if uses:
-            message["tool_calls"] = [*message.get("tool_calls", ()), *map(self._call, uses)]
+            message.setdefault("tool_calls", []).extend(map(self._call, uses))
         if self._reasoning and ((thought := _joined(thoughts)) or uses):
-            message["reasoning_content"] = _joined([message.get("reasoning_content", ""), thought])
+            message.setdefault("reasoning_content", []).append(thought)
         self._at = len(self._out)
 
     def _thought(self, block: dict[str, Any]) -> str:
@@ -96,13 +117,20 @@ class TurnsToChat:
     def _call(self, block: dict[str, Any]) -> dict[str, Any]:
         identity = string(block.get("id"))
         ours = fitting(identity, _LONGEST_ID) if identity else f"call_{len(self._out)}"
-        taken = {ours for _, ours in self._open}
-        if ours in taken:
-            ours = next(fresh for at in range(len(taken) + 1) if (fresh := f"{ours[:32]}_{at}") not in taken)
-        self._open.append((identity, ours))
+        if ours in self._open:
+            ours = self._copy(ours[:32])
+        self._open.add(identity, ours)
         arguments = orjson.dumps(block.get("input") or {}).decode()
         function = {"name": self._names.of(block.get("name")), "arguments": arguments}
         return {"id": ours, "type": "function", "function": function}
+
+    def _copy(self, base: str) -> str:
+        """An id like `base` that no waiting call has."""
+        number = self._copies.get(base, 0)
+        while f"{base}_{number}" in self._open:
+            number += 1
+        self._copies[base] = number + 1
+        return f"{base}_{number}"
 
     def _user(self, content: list[dict[str, Any]]) -> None:
         """Tool results as their own messages, and everything else of the turn behind them, in order."""
@@ -111,30 +139,24 @@ class TurnsToChat:
         for block in content:
             if block.get("type") != "tool_result":
                 parts += self._parts(block)
-            elif waiting := self._waiting(string(block.get("tool_use_id"))):
-                self._answer(waiting[1], self._result(block, waiting[1], moved))
+            elif waiting := self._open.answered(string(block.get("tool_use_id"))):
+                self._answer(waiting, self._result(block, waiting, moved))
             else:
                 self._losses.add("messages.tool_result", "answers no call of the turn before; sent as text")
                 text = self._result(block, string(block.get("tool_use_id")), parts)
                 parts.append(_text(f"[result of a tool call that is not in the conversation]\n{text}"))
         self._out += _user_message([*moved, *parts])
 
-    def _waiting(self, identity: str) -> tuple[str, str] | None:
-        found = next((each for each in self._open if each[0] == identity), None)
-        if found is not None:
-            self._open.remove(found)
-        return found
-
     def _answer(self, identity: str, text: str) -> None:
-        self._out.insert(self._at, {"role": "tool", "tool_call_id": identity, "content": text})
-        self._at += 1
+        self._results.append({"role": "tool", "tool_call_id": identity, "content": text})
 
     def _close(self) -> None:
         """No result comes any more for the calls so far."""
-        for _, identity in self._open:
+        for _, identity in self._open.oldest(len(self._open)):
             self._losses.add("messages.tool_use", "a call without its result was given one that says so")
             self._answer(identity, _NO_RESULT)
-        self._open.clear()
+        self._out[self._at : self._at] = self._results
+        self._open, self._results, self._copies = OpenCalls(), [], {}
 
     def _result(self, block: dict[str, Any], identity: str, moved: list[dict[str, Any]]) -> str:
         """A tool's result, which is text here; its images follow in `moved`."""
@@ -165,6 +187,8 @@ class TurnsToChat:
             return self._note("image", "an uploaded image is known to Anthropic's servers only")
         if kind == "tool_reference":
             return [_text(f"Tool {self._names.of(block.get('tool_name'))} is available now.")]
+        if kind in _CHANGES and (name := changed_tool(block).get("name")):
+            return [_text(f"Tool {self._names.of(name)} is {_CHANGES[kind]} from now on.")]
         if kind == "document":
             return self._document(block)
         if kind == "search_result":
@@ -192,6 +216,12 @@ class TurnsToChat:
     def _note(self, kind: str, reason: str) -> list[dict[str, Any]]:
         self._losses.add(f"messages.{kind}", reason)
         return [_text(f"[{kind} left out: it cannot be shown to this model]")]
+
+
+def changed_tool(block: Mapping[str, Any]) -> dict[str, Any]:
+    """The tool of a block that offers one or withdraws it: its definition, or a reference to it by name."""
+    tool = table(block.get("tool"))
+    return table(tool.get("definition")) if tool.get("type") == "tool_definition" else tool
 
 
 def _user_message(parts: list[dict[str, Any]]) -> list[Message]:

@@ -10,6 +10,7 @@ from coderouter_core.wire.arguments import parsed
 from coderouter_core.wire.bodies import images
 from coderouter_core.wire.bodies.losses import Losses
 from coderouter_core.wire.bodies.names import Names
+from coderouter_core.wire.bodies.open_calls import OpenCalls
 from coderouter_core.wire.lenient import string, table
 from coderouter_core.wire.signature import MINTED
 
@@ -37,8 +38,9 @@ class TurnsToMessages:
         self._names = names
         self._reasoning = reasoning
         self._turns: list[dict[str, Any]] = []
-        #: The client's id and ours of calls that wait for their result.
-        self._open: list[tuple[str, str]] = []
+        self._open = OpenCalls()
+        #: Results that stand before anything else of the last turn, the user's.
+        self._results: list[Block] = []
         self._calls = 0
 
     def of(self, messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -61,7 +63,8 @@ class TurnsToMessages:
         return self._finished(head)
 
     def _finished(self, head: list[Block]) -> list[dict[str, Any]]:
-        self._close(self._open)
+        self._close(len(self._open))
+        self._place_results()
         turns = self._turns
         if not turns:
             # Only a system prompt: it is what the model is to answer.
@@ -86,16 +89,19 @@ class TurnsToMessages:
         if self._turns and self._turns[-1]["role"] == role:
             self._turns[-1]["content"] += blocks
         else:
+            self._place_results()
             self._turns.append({"role": role, "content": blocks})
 
     def _add_result(self, result: Block) -> None:
         """Results stand before anything else of the user's turn: what came between must wait."""
         if not self._turns or self._turns[-1]["role"] != "user":
-            self._add("user", [result])
-            return
-        content = self._turns[-1]["content"]
-        at = next((at for at, block in enumerate(content) if block["type"] != "tool_result"), len(content))
-        content.insert(at, result)
+            self._turns.append({"role": "user", "content": []})
+        self._results.append(result)
+
+    def _place_results(self) -> None:
+        if self._results:
+            self._turns[-1]["content"][:0] = self._results
+            self._results = []
 
     def _system_amid(self, message: Mapping[str, Any]) -> None:
         """A system turn stays where it stands, as a marked text of the user: earlier models know no other place."""
@@ -110,7 +116,7 @@ class TurnsToMessages:
         self._add("user", blocks)
 
     def _assistant(self, message: Mapping[str, Any]) -> list[Block]:
-        waiting = list(self._open)
+        waiting = len(self._open)
         blocks = self._blocks(message.get("content"))
         if isinstance(refusal := message.get("refusal"), str) and refusal.strip():
             blocks.append(_text(refusal))
@@ -140,31 +146,32 @@ class TurnsToMessages:
         said = string(identity)
         # Made of the call's place, so that it is the same in every request of the conversation.
         ours = _NOT_IN_AN_ID.sub("_", said) or f"call_{self._calls}"
-        if ours in {ours for _, ours in self._open}:
+        while ours in self._open:
             ours = f"{ours}_{self._calls}"
-        self._open.append((said, ours))
+        self._open.add(said, ours)
         arguments = function.get("arguments")
         value = arguments if isinstance(arguments, dict) else parsed(str(arguments or ""))
         return {"type": "tool_use", "id": ours, "name": self._names.of(function.get("name")), "input": value}
 
     def _result(self, message: Mapping[str, Any]) -> None:
         said, content = string(message.get("tool_call_id")), self._blocks(message.get("content"))
-        found = next((each for each in self._open if said in ("", each[0])), None)
-        if found is None:
+        if not said and self._open:
+            said = self._open.oldest()[0][0]
+        ours = self._open.answered(said)
+        if ours is None:
             self._losses.add("messages.tool", "answers no call of the turn before; sent as text")
             self._add("user", [_text("[result of a tool call that is not in the conversation]"), *content])
             return
-        self._open.remove(found)
-        block: Block = {"type": "tool_result", "tool_use_id": found[1]}
+        block: Block = {"type": "tool_result", "tool_use_id": ours}
         self._add_result({**block, "content": content} if content else block)
 
-    def _close(self, calls: list[tuple[str, str]]) -> None:
-        """No result comes any more for `calls`."""
-        for _, ours in calls:
+    def _close(self, calls: int) -> None:
+        """No result comes any more for that many of the calls, the oldest."""
+        for theirs, _ in self._open.oldest(calls):
+            ours = self._open.answered(theirs)
             self._losses.add("messages.tool_calls", "a call without its result was given one that says so")
             block: Block = {"type": "tool_result", "tool_use_id": ours, "content": [_text(_NO_RESULT)]}
             self._add_result({**block, "is_error": True})
-        self._open = [each for each in self._open if each not in calls]
 
     def _blocks(self, content: Any) -> list[Block]:
         """A message's content as blocks; text that is only white space is none."""

@@ -151,7 +151,11 @@ class Blocks:
             return []
         if part is None or _is_next(part, said, name, piece):
             part = self._new(index, said, name or (part.name if part else ""))
-            return self._begin(part, piece, self._standing(frame, part, entry))
+            own = self._standing(frame, part, entry)
+            if not entry.get("type"):
+                # Clients give the call back as they read it, and servers look for its type.
+                own, self.holding = None, True
+            return self._begin(part, piece, own)
         self._last = part
         part.name = part.name or name
         # Clients add each id and name to the one before.

@@ -36,6 +36,12 @@ def size_of_delta(delta: dict[str, Any]) -> int:
     return size
 
 
+def without_role(delta: dict[str, Any]) -> dict[str, Any]:
+    """A later delta without the role that some servers repeat in each, to which clients add it; the same object where
+    there is none."""
+    return {key: value for key, value in delta.items() if key != "role"} if delta.get("role") else delta
+
+
 def names_a_call(delta: dict[str, Any]) -> bool:
     """Whether a delta names a tool call."""
     calls = delta.get("tool_calls")

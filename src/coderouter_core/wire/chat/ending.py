@@ -29,7 +29,7 @@ def parted(chunk: dict[str, Any], choice: dict[str, Any]) -> tuple[bytes, bytes]
     rest = {key: value for key, value in choice.items() if key not in _SAID}
     said = {**chunk, "choices": [{**choice, "finish_reason": None}]}
     last = {key: value for key, value in chunk.items() if key != "usage"}
-    return _frame(said), _frame({**last, "choices": [{**rest, "delta": {}}]})
+    return written(said), written({**last, "choices": [{**rest, "delta": {}}]})
 
 
 class End:
@@ -55,10 +55,11 @@ class End:
         if self.finish == "stop":
             self.finish = "tool_calls"
             self._choice = {**self._choice, "finish_reason": self.finish}
-            self.frame = _frame({**self._chunk, "choices": [self._choice]})
+            self.frame = written({**self._chunk, "choices": [self._choice]})
 
 
-def _frame(chunk: dict[str, Any]) -> bytes:
+def written(chunk: dict[str, Any]) -> bytes:
+    """A chunk as a frame."""
     try:
         return sse.write(orjson.dumps(chunk))
     except TypeError:

@@ -10,8 +10,8 @@ from attrs import evolve
 from coderouter_core.model import Block, Dialect, Fault, StreamEvent, Usage
 from coderouter_core.wire import faults
 from coderouter_core.wire.chat.blocks import Blocks
-from coderouter_core.wire.chat.deltas import REASONING, TEXTS, said_error, usage_of
-from coderouter_core.wire.chat.ending import parted, says
+from coderouter_core.wire.chat.deltas import REASONING, TEXTS, said_error, usage_of, without_role
+from coderouter_core.wire.chat.ending import parted, says, written
 from coderouter_core.wire.chat.usage import Tally, is_complete
 from coderouter_core.wire.ids import Mint, call_id
 from coderouter_core.wire.lenient import count, loads, string, table, whole
@@ -20,6 +20,8 @@ from coderouter_core.wire.sse import payload
 
 #: Finish reasons after which half a call is all there is.
 _LIMITED = ("length", "content_filter")
+#: Those that tell of calls.
+_CALLED = ("tool_calls", "function_call")
 
 
 class ChatReader:
@@ -65,6 +67,8 @@ class ChatReader:
             return self._error(faults.of_json(chunk, Dialect.CHAT), frame)
         if not isinstance(chunk.get("choices") or [], list):
             return self._error(faults.garbage("the choices of a chunk are not a list"), frame)
+        if self._started and (told := self._told_once(chunk)) is not chunk:
+            chunk, frame = told, written(told)
         self._blocks.holding = False
         self._said = frame
         events = self._chunk(chunk, frame)
@@ -92,6 +96,16 @@ class ChatReader:
         events = self._chunk(body, None)
         self.finished = self.finished or not any(event.kind == "error" for event in events)
         return [*events, *(self._stop() if self.finished else ())]
+
+    def _told_once(self, chunk: dict[str, Any]) -> dict[str, Any]:
+        """A later chunk without the role that the first has told."""
+        choices = chunk.get("choices")
+        if not isinstance(choices, list) or len(choices) != 1:
+            return chunk
+        delta = table(table(choices[0]).get("delta"))
+        if (once := without_role(delta)) is delta:
+            return chunk
+        return {**chunk, "choices": [{**choices[0], "delta": once}]}
 
     def _done(self, frame: bytes) -> Sequence[StreamEvent]:
         self.finished = self.ended = True
@@ -197,6 +211,9 @@ class ChatReader:
         sequence = self._sequence if reason == "end_turn" else None
         if sequence is not None:
             reason = "stop_sequence"
+        if reason == "tool_use" and self._finish not in _CALLED:
+            # Clients that carry calls out go by it.
+            self._last = None
         return [*events, StreamEvent("stop", reason=reason, stop_sequence=sequence, frame=self._last)]
 
 

@@ -7,13 +7,13 @@ from typing import Any
 from coderouter_core.model import Dialect
 from coderouter_core.wire import faults
 from coderouter_core.wire.chat.deltas import TEXTS, names_a_call, said_error, size_of_delta, usage_of
-from coderouter_core.wire.chat.ending import End, goes_on
+from coderouter_core.wire.chat.ending import End, goes_on, written
 from coderouter_core.wire.chat.errors import DONE, error_frames
 from coderouter_core.wire.chat.handover import Numbers, handed_over
 from coderouter_core.wire.chat.usage import Tally
 from coderouter_core.wire.lanes import RelayLane, TranslatingLane
 from coderouter_core.wire.lenient import count, loads
-from coderouter_core.wire.reasons import FAILURES, QUIET, stop_reason
+from coderouter_core.wire.reasons import FAILURES, QUIET, finish_reason, stop_reason
 from coderouter_core.wire.sse import payload
 
 
@@ -33,6 +33,8 @@ class ChatRelay(RelayLane):
         self._finished: set[int] = set()
         self._called = False
         self._numbers = Numbers()
+        self._head: dict[str, Any] = {}
+        self._waiting = b""
         self._end: End | None = None
         self._anew: TranslatingLane | None = None
 
@@ -47,7 +49,7 @@ class ChatRelay(RelayLane):
             if self._anew is not None:
                 return self._written(frame)
             self.stopped = self.done = True
-            return self._released() + frame
+            return self._released() + self._unsaid_end() + self._let_go() + frame
         try:
             chunk = loads(data)
         except ValueError:
@@ -68,14 +70,29 @@ class ChatRelay(RelayLane):
         if self._anew is not None and all(_number(choice) == 0 for choice in choices):
             return self._written(frame)
         if not choices:
-            return self._released() + (b"" if usage and self._hide_usage else frame)
+            if chunk.get("choices", choices) is None:
+                # Clients go through them without looking whether there are any.
+                frame = written({**chunk, "choices": []})
+            frame = b"" if usage and self._hide_usage else frame
+            if self._begun and not self._finished:
+                # It belongs behind the end. Of several counts the last is the one that tells all.
+                self._waiting = frame if usage else self._waiting + frame
+                return b""
+            return self._released() + frame
         self.steps += 1
+        return self._of_choices(chunk, choices, frame)
+
+    def _of_choices(self, chunk: dict[str, Any], choices: list[Any], frame: bytes) -> bytes:
         only = choices[0] if len(choices) == 1 and _number(choices[0]) == 0 else None
+        if only is not None and (mended := self._numbers.mended(only)) is not only:
+            chunk, choices, only = {**chunk, "choices": [mended]}, [mended], mended
+            frame = written(chunk)
         if only is not None and self._end is None and self._begun <= {0} and self._numbers.is_odd(only):
             self._anew = handed_over(
                 chunk, self._numbers.begun, begun=bool(self._begun), include_usage=not self._hide_usage
             )
             return self._written(frame)
+        self._head = chunk
         for choice in choices:
             if isinstance(choice, dict):
                 self._choice(choice)
@@ -97,11 +114,38 @@ class ChatRelay(RelayLane):
         if only is None or not self.stopped or self._begun != {0} or not isinstance(only.get("delta"), dict):
             return frame
         self._end = End(chunk, only, frame)
+        if self._called:
+            self._end.called()
         return b""
+
+    def _let_go(self) -> bytes:
+        waiting, self._waiting = self._waiting, b""
+        return waiting
+
+    def _unsaid_end(self) -> bytes:
+        """The end of the one choice, where the upstream says only that the stream is over: clients look for it."""
+        if self._begun != {0} or self._finished:
+            return b""
+        self.stop_reason = stop_reason("", called=self._called)
+        finish = finish_reason(self.stop_reason, called=self._called)
+        return self._empty_arguments() + self._made({}, finish)
 
     def _released(self) -> bytes:
         end, self._end = self._end, None
-        return end.frame if end is not None else b""
+        if end is None:
+            return b""
+        empty = self._empty_arguments()
+        return (end.said() + empty if empty else b"") + end.frame + self._let_go()
+
+    def _empty_arguments(self) -> bytes:
+        """An empty object for each call that came without any arguments."""
+        calls = [{"index": at, "function": {"arguments": "{}"}} for at in self._numbers.without_arguments]
+        return self._made({"tool_calls": calls}, None) if calls else b""
+
+    def _made(self, delta: dict[str, Any], finish: str | None) -> bytes:
+        """A chunk of our own, like those of the upstream."""
+        head = {key: value for key, value in self._head.items() if key != "usage"}
+        return written({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
 
     def _written(self, frame: bytes) -> bytes:
         """What becomes of a frame that is written anew."""
@@ -121,7 +165,7 @@ class ChatRelay(RelayLane):
 
     def _late(self) -> bytes:
         if self._anew is None:
-            return self._released()
+            return self._released() + self._let_go()
         # Where another choice has no end, the stream has none.
         return self._written(b"") if self._begun <= self._finished | {0} else b""
 

@@ -9,7 +9,7 @@ import orjson
 
 from coderouter_core.model import Dialect, Request, StreamEvent, StreamFilter
 from coderouter_core.wire import sse
-from coderouter_core.wire.chat.answer import events, fold
+from coderouter_core.wire.chat.answer import events, fold, is_legacy
 from coderouter_core.wire.chat.deltas import size_of_delta
 from coderouter_core.wire.chat.errors import DONE
 from coderouter_core.wire.chat.reader import ChatReader
@@ -60,9 +60,12 @@ def _numbers(frame: bytes) -> list[int]:
     return [count(table(choice).get("index")) for choice in (choices if isinstance(choices, list) else ())]
 
 
-def folded(choices: Mapping[int, Sequence[StreamEvent]], *, created: int) -> dict[str, Any]:
-    """A whole answer of several choices."""
-    whole = {index: fold(events, created=created) for index, events in choices.items()}
+def folded(
+    choices: Mapping[int, Sequence[StreamEvent]], *, created: int, asked: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A whole answer of several choices. `asked` is the request's body."""
+    legacy = is_legacy(asked)
+    whole = {index: fold(events, created=created, legacy=legacy) for index, events in choices.items()}
     said = [{**one["choices"][0], "index": index} for index, one in whole.items()]
     return {**next(iter(whole.values())), "choices": said}
 
@@ -89,21 +92,24 @@ def _steps(message: dict[str, Any], reason: str) -> Iterator[tuple[dict[str, Any
     yield {}, reason
 
 
-def filtered(answer: dict[str, Any], filters: Callable[[], Sequence[StreamFilter]]) -> dict[str, Any]:
-    """A whole answer, each choice of which went through a set of filters; the very same where they changed nothing."""
+def filtered(
+    answer: dict[str, Any], filters: Callable[[], Sequence[StreamFilter]], *, legacy: bool = False
+) -> dict[str, Any]:
+    """A whole answer, each choice of which went through a set of filters; the very same where they changed nothing.
+    `legacy`: as `fold` has it."""
     choices = answer.get("choices")
     old = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
-    new = [_filtered(answer, choice, filters()) for choice in old]
+    new = [_filtered(answer, choice, filters(), legacy) for choice in old]
     changed = any(each is not before for each, before in zip(new, old, strict=True))
     return {**answer, "choices": new} if changed else answer
 
 
 def _filtered(
-    answer: dict[str, Any], choice: dict[str, Any], filters: Sequence[StreamFilter]
+    answer: dict[str, Any], choice: dict[str, Any], filters: Sequence[StreamFilter], legacy: bool
 ) -> dict[str, Any]:
     said = events({**answer, "choices": [{**choice, "index": 0}]})
     passed = through([Stage(each) for each in filters], said)
     if unchanged(passed, said):
         return choice
-    [made] = fold(passed)["choices"]
+    [made] = fold(passed, legacy=legacy)["choices"]
     return {**choice, **made, "index": choice.get("index", 0)}

@@ -30,9 +30,9 @@ class Tally:
             # xAI and Gemini leave reasoning out of completion_tokens; only their total shows it.
             completion += reasoning
         self._prompt = max(self._prompt, said)
-        self._cached = max(
-            self._cached, count(prompt.get("cached_tokens", raw.get("prompt_cache_hit_tokens")))
-        )
+        # Beside the details of OpenAI: DeepSeek's word for it, and Moonshot's.
+        cached = (prompt.get("cached_tokens"), raw.get("prompt_cache_hit_tokens"), raw.get("cached_tokens"))
+        self._cached = max(self._cached, *map(count, cached))
         self._written = max(self._written, count(prompt.get("cache_write_tokens")))
         self._output = max(self._output, completion, reasoning)
         self._reasoning = max(self._reasoning, reasoning)

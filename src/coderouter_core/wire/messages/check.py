@@ -13,7 +13,9 @@ ROLES = ("user", "assistant", "system")
 def check(body: Mapping[str, Any]) -> None:
     """Raise `RequestError` where it is not; a ``system`` turn among the messages is what newer clients send."""
     for at, turn in enumerate(checking.turns(body, ROLES)):
-        checking.content(f"messages.{at}.content", turn.get("content"), optional=False)
+        # A system turn may do nothing but change how the model answers from there on.
+        settles = turn["role"] == "system" and bool(turn.get("output_config"))
+        checking.content(f"messages.{at}.content", turn.get("content"), optional=settles)
     checking.positive(body, "max_tokens", required=True)
     checking.kind(body, "model", str, what="a string")
     checking.kind(body, "stream", bool, what="true or false")

@@ -46,7 +46,7 @@ class MessagesReader:
         self.finished = False
         self.ended = False
         self._open: Block | None = None
-        self._foreign = False
+        self._foreign = self._called = False
         self._at = 0
         self._signature = ""
         self._halves = Halves()
@@ -168,12 +168,14 @@ class MessagesReader:
 
     def _message_stop(self, _: dict[str, Any], frame: bytes) -> list[StreamEvent]:
         self.finished = self.ended = True
-        return [*self._closed(None), *self._stop("end_turn", None, frame)]
+        reason = "tool_use" if self._called else "end_turn"
+        return [*self._closed(None), *self._stop(reason, None, frame)]
 
     def _opened(
         self, kind: Block, frame: bytes | None, identity: str = "", name: str = ""
     ) -> list[StreamEvent]:
         self._open, self._signature = kind, ""
+        self._called = self._called or kind == "tool_call"
         return [StreamEvent("block_start", self._at, kind, id=identity, name=name, frame=frame)]
 
     def _closed(self, frame: bytes | None) -> list[StreamEvent]:

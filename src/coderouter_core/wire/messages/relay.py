@@ -16,13 +16,16 @@ from coderouter_core.wire.messages.writer import STOP
 from coderouter_core.wire.reasons import QUIET
 from coderouter_core.wire.sse import fields, named, payload, write
 
+#: What must be counted from the beginning.
+_COUNTS = ("input_tokens", "output_tokens")
 #: What counts as progress, beside the deltas of blocks.
 _STEPS = ("message_start", "content_block_start", "content_block_stop", "message_delta", "message_stop")
 
 
 class MessagesRelay(RelayLane):
-    """Frames without their ``event:`` line get one, since Anthropic's clients go by it; and a stop reason that does
-    not tell of the answer's calls is the one that does, since agents go by that."""
+    """Frames without their ``event:`` line get one, since Anthropic's clients go by it; a stop reason that does not tell
+    of the answer's calls is the one that does, since agents go by that; and what clients add to is there: counts, the
+    input of a call."""
 
     def __init__(self) -> None:
         super().__init__(error_frames)
@@ -46,12 +49,24 @@ class MessagesRelay(RelayLane):
             self._delta(event.get("delta"))
         elif kind in _STEPS:
             self.steps += 1
+            unsaid = self._unsaid_end() if kind == "message_stop" and not self.stopped else b""
             self._look(kind, event)
+            told = _complete(kind, event)
             if self._called and self.stop_reason == "end_turn" and kind == "message_delta":
                 self.stop_reason = "tool_use"
-                told = {**event, "delta": {**event["delta"], "stop_reason": "tool_use"}}
-                return write(orjson.dumps(told), "message_delta")
-        return frame if frame.startswith(b"event:") else named(frame, kind)
+                told = {**told, "delta": {**told["delta"], "stop_reason": "tool_use"}}
+            if told is not event:
+                return write(orjson.dumps(told), kind)
+            if unsaid:
+                return unsaid + _named(frame, kind)
+        return _named(frame, kind)
+
+    def _unsaid_end(self) -> bytes:
+        """The stop reason, where the upstream says only that the answer is over: clients look for it."""
+        self.stop_reason = "tool_use" if self._called else "end_turn"
+        delta = {"stop_reason": self.stop_reason, "stop_sequence": None}
+        usage = {"output_tokens": self.usage.output}
+        return write(orjson.dumps({"type": "message_delta", "delta": delta, "usage": usage}), "message_delta")
 
     def _delta(self, delta: Any) -> None:
         if not isinstance(delta, dict):
@@ -81,6 +96,32 @@ class MessagesRelay(RelayLane):
 
     def _due(self) -> bytes:
         return STOP
+
+
+def _named(frame: bytes, kind: Any) -> bytes:
+    return frame if frame.startswith(b"event:") else named(frame, kind)
+
+
+def _complete(kind: str, event: dict[str, Any]) -> dict[str, Any]:
+    """An event with what clients read without looking whether it is there; the same object where it is."""
+    if kind == "message_delta" and isinstance(usage := event.get("usage") or {}, dict):
+        return (
+            event
+            if type(usage.get("output_tokens")) is int
+            else {**event, "usage": {**usage, "output_tokens": 0}}
+        )
+    if kind == "message_start" and isinstance(message := event.get("message"), dict):
+        usage = table(message.get("usage"))
+        missing = {key: 0 for key in _COUNTS if type(usage.get(key)) is not int}
+        if missing or not isinstance(message.get("content"), list):
+            return {**event, "message": {**message, "content": [], "usage": {**usage, **missing}}}
+    if kind == "content_block_start":
+        block = table(event.get("content_block"))
+        if (key := block.get("type")) in ("text", "thinking") and not isinstance(block.get(key), str):
+            return {**event, "content_block": {**block, key: ""}}
+        if key == "tool_use" and not isinstance(block.get("input"), dict):
+            return {**event, "content_block": {**block, "input": {}}}
+    return event
 
 
 def _is_content(block: dict[str, Any]) -> bool:

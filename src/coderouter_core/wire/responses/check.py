@@ -65,7 +65,8 @@ def _input(body: Mapping[str, Any]) -> None:
 def _item(where: str, item: Any) -> None:
     if not isinstance(item, dict):
         raise checking.refusal(where, f"must be an object with a type, not {checking.named(item)}")
-    kind = item.get("type", "message")
+    # A reference need not say that it is one.
+    kind = item.get("type") or ("message" if "role" in item or "id" not in item else "item_reference")
     if not isinstance(kind, str):
         raise checking.refusal(f"{where}.type", f"must be a string, not {checking.named(kind)}")
     if kind == "message":

@@ -9,6 +9,7 @@ import orjson
 
 from coderouter_core.wire.arguments import parsed
 from coderouter_core.wire.ids import item_id
+from coderouter_core.wire.responses.builtin import BUILTINS
 from coderouter_core.wire.responses.freeform import Freeform
 from coderouter_core.wire.responses.sealed import Thought, seal
 from coderouter_core.wire.responses.tools import Tool
@@ -189,15 +190,16 @@ class CustomCall(Item):
 
 
 class WholeCall(Item):
-    """A call that clients read only when it is complete: a search for tools, a command."""
+    """A call that clients read only when it is complete: a search for tools, a command, a patch."""
 
     def __init__(self, index: int, call_id: str, tool: Tool) -> None:
-        common = {"status": "in_progress", "call_id": call_id}
-        if tool.kind == "tool_search":
-            body = {"id": item_id("tsc"), "type": "tool_search_call", "execution": "client", "arguments": {}}
+        self._builtin = BUILTINS.get(tool.name) if tool.kind == "builtin" else None
+        if self._builtin is None:
+            prefix, kind, more = "tsc", "tool_search_call", {"execution": "client"}
         else:
-            body = {"id": item_id("lsh"), "type": "local_shell_call", "action": _action({})}
-        super().__init__(index, {**body, **common})
+            prefix, kind, more = self._builtin.prefix, self._builtin.item, {}
+        body = {"id": item_id(prefix), "type": kind, "status": "in_progress", "call_id": call_id, **more}
+        super().__init__(index, {**body, **self._made({})})
 
     def add(self, text: str) -> list[Step]:
         self._pieces.append(text)
@@ -207,10 +209,13 @@ class WholeCall(Item):
         return _is_cut(self.text)
 
     def closed(self) -> list[Step]:
-        arguments = parsed(self.text)
-        if self.body["type"] == "tool_search_call":
-            return [self._done(arguments=arguments)]
-        return [self._done(action=_action(arguments))]
+        return [self._done(**self._made(parsed(self.text)))]
+
+    def _made(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The field of the item that says what is to be done."""
+        if self._builtin is None:
+            return {"arguments": arguments}
+        return {self._builtin.field: self._builtin.made(arguments)}
 
 
 def call(index: int, call_id: str, tool: Tool) -> Item:
@@ -224,13 +229,6 @@ def call(index: int, call_id: str, tool: Tool) -> Item:
 
 def _place(tool: Tool) -> dict[str, str]:
     return {"namespace": tool.namespace} if tool.namespace else {}
-
-
-def _action(arguments: dict[str, Any]) -> dict[str, Any]:
-    command = arguments.get("command")
-    words = ["bash", "-lc", command] if isinstance(command, str) else command or []
-    more = {key: arguments[key] for key in ("working_directory", "timeout_ms") if arguments.get(key)}
-    return {"type": "exec", "command": words, "env": {}, **more}
 
 
 def _is_cut(arguments: str) -> bool:

@@ -14,8 +14,9 @@ from typing import Any, Literal
 from attrs import evolve, frozen
 
 from coderouter_core.wire.lenient import string, table
+from coderouter_core.wire.responses.builtin import BUILTINS, is_clients
 
-Kind = Literal["function", "custom", "tool_search", "local_shell"]
+Kind = Literal["function", "custom", "tool_search", "builtin"]
 
 #: The one argument of a function that stands for a custom tool.
 INPUT = "input"
@@ -29,19 +30,6 @@ _FREE_TEXT: Mapping[str, Any] = {
     "properties": {INPUT: {"type": "string", "description": "The whole input of the tool, as plain text."}},
     "required": [INPUT],
     "additionalProperties": False,
-}
-_COMMAND: Mapping[str, Any] = {
-    "type": "object",
-    "properties": {
-        "command": {
-            "type": "array",
-            "items": {"type": "string"},
-            "description": "The program and its arguments.",
-        },
-        "working_directory": {"type": "string"},
-        "timeout_ms": {"type": "integer"},
-    },
-    "required": ["command"],
 }
 #: Items of a request that declare tools beside its ``tools``.
 _DECLARING = ("additional_tools", "tool_search_output")
@@ -130,8 +118,8 @@ def _tool(kind: str, tool: dict[str, Any]) -> Tool | None:
         return Tool("custom", name, "", "", _explained(description, table(tool.get("format"))), _FREE_TEXT)
     if kind == "tool_search" and tool.get("execution") == "client":
         return Tool("tool_search", kind, "", "", description, schema)
-    if kind == "local_shell":
-        return Tool("local_shell", kind, "", "", "Runs a command on the user's machine.", _COMMAND)
+    if is_clients(kind, tool):
+        return Tool("builtin", kind, "", "", BUILTINS[kind].about, BUILTINS[kind].schema)
     return None
 
 

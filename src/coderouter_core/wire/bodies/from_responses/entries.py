@@ -14,6 +14,7 @@ from attrs import frozen
 
 from coderouter_core.wire.bodies.losses import Losses
 from coderouter_core.wire.lenient import string, table
+from coderouter_core.wire.responses.builtin import BY_ITEM, output_text
 from coderouter_core.wire.responses.sealed import Thought, unseal
 from coderouter_core.wire.responses.tools import INPUT, Tools
 
@@ -97,10 +98,9 @@ def _call(kind: str, item: Mapping[str, Any], tools: Tools) -> Called | None:
     if kind == "tool_search_call" and item.get("call_id"):
         said = item.get("arguments")
         return Called(identity, "tool_search", said if isinstance(said, str) else _json(said or {}))
-    if kind == "local_shell_call":
-        action = table(item.get("action"))
-        kept = {key: value for key, value in action.items() if key not in ("type", "env") and value}
-        return Called(identity, "local_shell", _json(kept))
+    if kind in BY_ITEM:
+        name, builtin = BY_ITEM[kind]
+        return Called(identity, name, _json(builtin.said(table(item.get(builtin.field)))))
     return None
 
 
@@ -110,6 +110,8 @@ def _output(item: Mapping[str, Any]) -> list[Part]:
         found = Tools({"tools": item.get("tools")})
         names = ", ".join(tool.sent for tool in found)
         return [_text(f"Tools that can be called now: {names}" if names else "No tool was found.")]
+    if (said := output_text(item)) is not None:
+        return _parts(said)
     output = item.get("output")
     return _parts(_json(output) if isinstance(output, dict) else output)
 
