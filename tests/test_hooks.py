@@ -155,6 +155,41 @@ def test_the_first_matcher_that_knows_a_condition_decides() -> None:
     assert hooks.match_rule(Colour("red"), REQUEST)
 
 
+class Counts:
+    """Has no idea of any condition, and counts how often it was asked; raises while it is `upset`."""
+
+    def __init__(self, *, upset: bool = False) -> None:
+        self.asked = 0
+        self.upset = upset
+
+    @hookimpl
+    def match_rule(self) -> bool | None:
+        self.asked += 1
+        if self.upset:
+            raise RuntimeError("broken")
+        return None
+
+
+def test_nobody_is_asked_again_about_a_condition_that_was_nobodys() -> None:
+    counts = Counts()
+    hooks, _ = hooks_of(counts=counts)
+
+    for colour in ("red", "green", "blue"):
+        hooks.match_rule(Colour(colour), REQUEST)
+
+    assert counts.asked == 1
+
+
+def test_a_matcher_that_raised_is_asked_again() -> None:
+    counts = Counts(upset=True)
+    hooks, _ = hooks_of(counts=counts)
+
+    hooks.match_rule(Colour("red"), REQUEST)
+    hooks.match_rule(Colour("red"), REQUEST)
+
+    assert counts.asked == 2
+
+
 def test_a_refusal_ends_the_review() -> None:
     class Refuses:
         @hookimpl

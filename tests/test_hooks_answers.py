@@ -184,7 +184,7 @@ def test_a_hook_that_is_async_is_an_error_at_start() -> None:
 
 
 class Filters:
-    """Gives a filter that fails at `at`: at once, at the stop, or when it is flushed."""
+    """Gives a filter that fails at `at`: at a glance, at once, at the stop, or when it is flushed."""
 
     def __init__(self, at: str) -> None:
         self.at = at
@@ -199,6 +199,11 @@ class FailingFilter:
 
     def __init__(self, at: str) -> None:
         self.at = at
+
+    def passes(self, text: str) -> bool:
+        if self.at == "glance":
+            raise RuntimeError("what the user wrote")
+        return False
 
     def feed(self, event: StreamEvent) -> Iterable[StreamEvent]:
         if self.at == "type":
@@ -238,6 +243,17 @@ def test_a_filter_that_fails_in_mid_stream_ends_it_with_an_error_that_names_it(d
     assert (asked.text, told, asked.error["message"]) == (
         "hello",
         ["bad"],
+        "plugin 'bad' failed in stream_filter; its judgement cannot be done without",
+    )
+
+
+def test_no_provider_is_blamed_for_a_filter_that_fails_at_a_glance() -> None:
+    with make_router(("bad", Filters("glance")), Script(local=Script.chat("hello"))) as router:
+        asked = router.ask(dialect="chat", stream=False)
+
+    assert asked.error is not None
+    assert (asked.status, asked.error["message"]) == (
+        500,
         "plugin 'bad' failed in stream_filter; its judgement cannot be done without",
     )
 

@@ -56,6 +56,7 @@ _I, _W, _E = Level.INFO, Level.WARNING, Level.ERROR
 CORE_EVENTS: tuple[EventSpec, ...] = (
     EventSpec("coderouter-startup", _I, ("version", "providers", "profiles", "allow_paid", "default_profile", "mode_source"), "the router is ready"),
     EventSpec("coderouter-shutdown", _I, (), "the router stops"),
+    EventSpec("http1-fallback", _W, ("reason",), "HTTP/1 of clients is not read as it was asked for, but by hypercorn's own class"),
     EventSpec("chain-claude-code-suitability-degraded", _W, ("profile", "degraded_providers", "degraded_models", "hint"), "a profile for Claude Code holds models that do not cope with its prompts"),
     EventSpec("mode-alias-resolved", _I, ("mode", "profile"), "a mode header chose a profile"),
     EventSpec("auto-router-resolved", _I, ("rule_id", "resolved_profile", "signals"), "a rule chose a profile"),

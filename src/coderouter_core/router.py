@@ -86,7 +86,7 @@ class CodeRouter:
     ) -> None:
         self.config = config
         self.clock: Clock = clock or SystemClock()
-        self.events = Events(now=lambda: self.clock.utc().timestamp())
+        self.events = Events(now=time.time if clock is None else lambda: self.clock.utc().timestamp())
         self.events.sinks += sinks
         self.manager = register(dict(plugins))
         self.hooks = Hooks(self.manager, self.events)

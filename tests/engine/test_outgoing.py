@@ -33,6 +33,35 @@ def test_only_the_model_changes_and_every_other_byte_stays() -> None:
     assert body == raw.replace(b'"model" : "gpt-x"', b'"model":"qwen"')
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"model": "gpt-x", "messages": TURNS, "seed": 7}, id="first"),
+        pytest.param({"messages": TURNS, "model": "gpt-x"}, id="last"),
+        pytest.param({"metadata": {"model": "keep"}, "model": "gpt-x", "messages": TURNS}, id="nested"),
+        pytest.param({"model": None, "messages": TURNS}, id="null"),
+        pytest.param({"messages": TURNS}, id="none"),
+    ],
+)
+@pytest.mark.parametrize("extra", [{}, {"top_k": 1}], ids=["as-it-is", "with-extra-body"])
+def test_a_body_that_is_known_to_be_compact_is_sent_as_any_other(
+    body: dict[str, Any], extra: dict[str, Any]
+) -> None:
+    raw, provider = orjson.dumps(body), Provider("p", model="qwen", extra_body=extra)
+    known = Request("req_1", Dialect.CHAT, body, raw, compact=True)
+
+    assert orjson.loads(outgoing(known, provider, PROFILE, Dialect.CHAT).body) == sent(raw, provider)
+
+
+def test_of_a_compact_body_every_other_byte_stays() -> None:
+    raw = orjson.dumps({"seed": 1e22, "model": "gpt-x", "messages": [{"role": "user", "content": "h\u00e9"}]})
+    known = Request("req_1", Dialect.CHAT, orjson.loads(raw), raw, compact=True)
+
+    body = outgoing(known, Provider("p", model="qwen"), PROFILE, Dialect.CHAT).body
+
+    assert body == raw.replace(b"gpt-x", b"qwen")
+
+
 def test_a_model_named_in_the_text_is_left_alone() -> None:
     raw = orjson.dumps({"messages": [{"role": "user", "content": '{"model": "x"}'}], "model": "gpt-x"})
 

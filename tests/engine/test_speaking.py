@@ -35,6 +35,13 @@ class Looking:
         return []
 
 
+class Glancing(Looking):
+    """Says at a glance whether it would leave an answer alone."""
+
+    def passes(self, text: str) -> bool:
+        return "secret" not in text
+
+
 class LookingPlugin:
     def __init__(self, *, recut: bool = False) -> None:
         self.sizes: list[int] = []
@@ -62,3 +69,36 @@ def test_an_answer_of_which_filters_change_nothing_is_relayed_as_it_came(recut: 
     seen = asked(LookingPlugin(recut=recut))
 
     assert (seen.body.keys(), seen.body["choices"]) == (bare.body.keys(), bare.body["choices"])
+
+
+class GlancingPlugin(LookingPlugin):
+    @hookimpl
+    def stream_filter(self, provider: Provider, request: Request) -> StreamFilter | None:
+        return Glancing(self.sizes, recut=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        pytest.param("hello", False, id="passes"),
+        pytest.param("a secret", True, id="does-not-pass"),
+        pytest.param(LONG, True, id="too-long-for-a-glance"),
+    ],
+)
+@pytest.mark.parametrize(("dialect", "spoken"), [("chat", Script.chat), ("messages", Script.messages)])
+def test_a_filter_that_lets_a_text_pass_is_not_given_it(
+    dialect: str, spoken: Any, text: str, read: bool
+) -> None:
+    plugin = GlancingPlugin()
+    make_router(plugin, Script(only=spoken(Reply(text)))).ask(dialect=dialect, stream=False)
+
+    assert bool(plugin.sizes) is read
+
+
+def test_an_answer_that_passes_at_a_glance_is_accounted_as_any_other() -> None:
+    def settled(plugin: Any) -> Any:
+        script = Script(only=Script.chat(Reply("hello")))
+        (attempt,) = make_router(plugin, script).ask(dialect="chat", stream=False).attempts
+        return attempt.outcome, attempt.usage, attempt.estimated
+
+    assert settled(GlancingPlugin()) == settled(LookingPlugin())

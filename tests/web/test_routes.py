@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
 
-from coderouter_core.testing import Script, ServedRouter, make_router
+from coderouter_core.testing import FakeClock, Script, ServedRouter, make_router
 
 TURNS = [{"role": "user", "content": "hi"}]
 ANTHROPIC = {"anthropic-version": "2023-06-01"}
@@ -225,3 +226,38 @@ def test_a_schema_whose_type_is_a_list_of_types_is_counted(router: ServedRouter)
 
 def test_a_slash_too_many_is_no_redirect(router: ServedRouter) -> None:
     assert router.client.post("/v1/messages/", json={}).status_code == 404
+
+
+class OneWrongTime(FakeClock):
+    """Raises once, when it is told to, and goes on as if nothing had been."""
+
+    upset = False
+
+    def utc(self) -> dt.datetime:
+        if self.upset:
+            self.upset = False
+            raise RuntimeError("what time is it")
+        return super().utc()
+
+
+@pytest.mark.parametrize(
+    ("dialect", "path"), [("messages", "/v1/messages"), ("chat", "/v1/chat/completions")]
+)
+def test_what_fails_around_an_answer_is_told_in_the_clients_dialect(dialect: str, path: str) -> None:
+    clock = OneWrongTime()
+    router = make_router(Script(only="hello"), clock=clock)
+    clock.upset = True
+
+    said = router.client.post(path, json={"model": "m", "max_tokens": 9, "messages": TURNS})
+
+    assert (said.status_code, "type" in said.json()) == (500, dialect == "messages")
+
+
+def test_what_fails_around_an_answer_is_told_to_the_log() -> None:
+    clock = OneWrongTime()
+    router = make_router(Script(only="hello"), clock=clock)
+    clock.upset = True
+    router.client.post("/v1/messages", json={"model": "m", "max_tokens": 9, "messages": TURNS})
+
+    assert [event.fields["status"] for event in router.events if event.name == "request-finished"] == [500]
+    assert "internal-error" in [event.name for event in router.events]

@@ -66,6 +66,9 @@ class Filter(Protocol):
     def end(self) -> Iterable[Piece]:
         """What is held back, at the end of a block."""
 
+    def passes(self, text: str) -> bool:
+        """Whether it would leave an answer alone that is this text."""
+
 
 def could_begin(text: str, tags: Sequence[str]) -> int:
     """The length of the longest end of `text` that a longer one of `tags` begins with."""
@@ -96,6 +99,9 @@ class StripMarkers:
     def end(self) -> Iterable[Piece]:
         text, self._held = self._held, ""
         yield "text", text
+
+    def passes(self, text: str) -> bool:
+        return _MARKER.search(text) is None
 
 
 class StripThinking:
@@ -131,6 +137,9 @@ class StripThinking:
         if not self._inside:
             yield "text", text
         self._inside = False
+
+    def passes(self, text: str) -> bool:
+        return not self._inside and OPEN not in text
 
 
 class LiftThinking:
@@ -186,6 +195,9 @@ class LiftThinking:
         yield ("text" if self._state == "before" else "thinking"), text
         self._state = "done"
 
+    def passes(self, text: str) -> bool:
+        return self._state == "before" and not text.lstrip().startswith(OPEN)
+
 
 def make(name: Name, *, inside: bool) -> Filter:
     if name == "strip_stop_markers":
@@ -221,6 +233,9 @@ class OutputFilter:
             out = self._rest()
             self._begins = None
         return [*out, *self._editor.copy(event)]
+
+    def passes(self, text: str) -> bool:
+        return all(each.passes(text) for each in self._filters.values())
 
     def flush(self) -> Iterable[StreamEvent]:
         out = [*self._rest(), *self._editor.end()]

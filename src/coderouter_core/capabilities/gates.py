@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from coderouter_core.capabilities.registry import Registry, effective
 from coderouter_core.model import (
@@ -52,10 +52,12 @@ _LACKS = {
 
 @frozen
 class Ability:
-    """What one provider can do, worked out once. `lacks` is what it is known not to have; thinking in Anthropic's
-    words it also lacks as long as nobody said that it has it, or how its reasoning is switched."""
+    """What one provider can do, worked out once; `known` is the provider with it. `lacks` is what it is known not to
+    have; thinking in Anthropic's words it also lacks as long as nobody said that it has it, or how its reasoning is
+    switched."""
 
     capabilities: Capabilities
+    known: Provider
     lacks: frozenset[Need]
     lacks_in_messages: frozenset[Need]
 
@@ -76,6 +78,10 @@ class Gates:
     def can(self, provider: Provider) -> Capabilities:
         """What `provider` can do, by the configuration and the registry."""
         return self._ability(provider).capabilities
+
+    def known(self, provider: Provider) -> Provider:
+        """`provider` with all that it can do."""
+        return self._ability(provider).known
 
     def told(self, provider: Provider, window: int) -> None:
         """Its backend says that its context window is of so many tokens."""
@@ -163,15 +169,16 @@ class Gates:
     def _ability(self, provider: Provider) -> Ability:
         found = self._known.get(provider)
         if found is None:
-            found = self._known[provider] = _ability(effective(provider, self._registry))
+            found = self._known[provider] = _ability(provider, effective(provider, self._registry))
         return found
 
 
-def _ability(can: Capabilities) -> Ability:
+def _ability(provider: Provider, can: Capabilities) -> Ability:
     said = ((Need.THINKING, can.thinking), (Need.TOOLS, can.tools), (Need.IMAGES, can.vision))
     lacks = frozenset(need for need, able in said if able is False)
     unknown = can.thinking is None and can.reasoning_control == "none"
-    return Ability(can, lacks, lacks | {Need.THINKING} if unknown else lacks)
+    known = evolve(provider, capabilities=can)
+    return Ability(can, known, lacks, lacks | {Need.THINKING} if unknown else lacks)
 
 
 def _asks_thinking(request: Request) -> bool:

@@ -90,13 +90,13 @@ def _request(body: str, dialect: Dialect, headers: Sequence[str], client_key: st
 
     raw = _read(body)
     try:
-        decoded = decode(raw)
+        decoded, compact = decode(raw)
         client_side(dialect).check(decoded)
     except RequestError as error:
         raise Mistake(f"--body: {body}: {error.fault.message}") from None
     given = dict(_header(each) for each in headers)
     kept = {name: value for name, value in given.items() if name not in CREDENTIALS}
-    return Request("", dialect, decoded, raw, kept, client_key=client_key)
+    return Request("", dialect, decoded, raw, kept, client_key=client_key, compact=compact)
 
 
 def _read(body: str) -> bytes:

@@ -39,6 +39,7 @@ class Asked:
     env_file: tuple[Path, ...]
     env_file_override: bool
     insecure: bool
+    http1: str | None
     print_config: bool
     fd: int | None
     parent_fd: int | None
@@ -84,6 +85,12 @@ class Asked:
     "--env-file-override", is_flag=True, help="Files win over the environment, and later ones over earlier."
 )
 @click.option("--insecure", is_flag=True, help="Listen beyond this machine without keys.")
+@click.option(
+    "--http1",
+    type=click.Choice(["httptools", "h11"]),
+    help="Who reads HTTP/1 of clients: ours, which is faster, or hypercorn's own; default $CODEROUTER_HTTP1"
+    " or httptools.",
+)
 @click.option("--print-config", is_flag=True, help="Print the configuration that would be served, and end.")
 @click.option("--fd", type=int, hidden=True)
 @click.option("--parent-fd", type=int, hidden=True)
@@ -181,7 +188,9 @@ def _serve(asked: Asked, assembly: Assembly, listening: socket.socket, *, greet:
                 _greet(asked, assembly.config, listening)
 
         with libraries_told(log):
-            run(lambda: serve(router, listening, bound=(asked.host,), on_ready=ready))
+            run(
+                lambda: serve(router, listening, bound=(asked.host,), on_ready=ready, asked_http1=asked.http1)
+            )
     finally:
         # The log on stderr last: it is told of the others.
         for sink in reversed(log):
@@ -192,16 +201,20 @@ def _serve_with_workers(asked: Asked, source: Source, assembly: Assembly, enviro
     import asyncio
 
     from coderouter_core.cli.workers import Workers
+    from coderouter_core.web import http1
     from coderouter_core.web.serve import listen
 
     if not hasattr(os, "fork"):
         raise CodeRouterError("--workers: this platform cannot share a socket; serve with --workers 1")
+    http1.choose(asked.http1, environ)  # What is wrong is told once, and not by every worker.
     listening = listen(asked.host, asked.port)
     ours, theirs = os.pipe()
     fds = {"--fd": listening.fileno(), "--parent-fd": ours}
     told = {"--host": asked.host, "--log-level": asked.log_level}
     # A private folder for what plugins of one process want to know of the others; it ends with them.
     with tempfile.TemporaryDirectory(prefix="coderouter-") as shared, tempfile.TemporaryFile() as text:
+        if asked.http1 is not None:
+            told["--http1"] = asked.http1
         if source.text is None:
             told["--config"] = source.file
         else:

@@ -25,9 +25,11 @@ from coderouter_core.model import (
     Answer,
     Attempt,
     Call,
+    Cost,
     Dialect,
     Fault,
     Outcome,
+    Provider,
     Request,
     StreamEvent,
     StreamFilter,
@@ -108,6 +110,8 @@ class Try:
             raise
         except Exception as error:
             raise self._unread(error) from None
+        finally:
+            self.patience.close()
 
     async def _run(self) -> Callable[[], Awaitable[None]]:
         answer = await self.patience.opened(self._adapter.open(self._call), len(self._call.body))
@@ -220,6 +224,10 @@ class Try:
             fault = self._speaker.upstreams.fault(answer.status, answer.headers, body)
             fault = evolve(fault, status=502, kind="api_error", code="garbage")
             raise UpstreamError("garbage", fault, status=self._status)
+        if (plain := self._speaker.plain(decoded)) is not None:
+            self._size, self._ended, self._usage = size_of(plain.text), True, plain.usage
+            self._commit()
+            return lambda: self._client.whole(200, {}, body)
         if self._speaker.several:
             return self._whole_choices(decoded, body)
         said = self._speaker.upstreams.events(decoded)
@@ -340,8 +348,10 @@ class Try:
 
     # ---- how it ended
 
-    def settled(self, failure: BaseException | None) -> Attempt:
-        """The attempt's record, when it ended: well, or by `failure`."""
+    def settled(
+        self, failure: BaseException | None, price: Callable[[Provider, Usage, bool], Cost]
+    ) -> Attempt:
+        """The attempt's record, when it ended: well, or by `failure`. `price` tells what it cost."""
         failure = failure or self.error
         outcome, status = Outcome.OK, self._status
         kind, text, retry_after_s = None, "", None
@@ -357,6 +367,7 @@ class Try:
         usage, estimated = self._usage, False
         if outcome is not Outcome.FAILED or was_cut(failure, self._status):
             usage, estimated = billed(usage, self._size, ended=self._ended, request=self._request)
+        costs = outcome is not Outcome.FAILED or usage.reported or estimated
         self.record = evolve(
             self.record,
             outcome=outcome,
@@ -368,5 +379,6 @@ class Try:
             first_token_s=self._first_token_s,
             usage=usage,
             estimated=estimated,
+            cost=price(self.record.provider, usage, estimated) if costs else None,
         )
         return self.record

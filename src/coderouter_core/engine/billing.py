@@ -10,9 +10,6 @@ from attrs import evolve
 from coderouter_core.errors import PluginError, UpstreamError
 from coderouter_core.model import Attempt, Request, Usage, cache_outcome, rough_prompt, rough_tokens
 
-#: A key of JSON, anywhere in a body; inside of a text its quotes would be escaped.
-_CACHE_CONTROL = b'"cache_control"'
-
 
 def was_cut(failure: BaseException | None, status: int | None) -> bool:
     """Whether the upstream took the request, by its `status`, and its answer was lost on the way, or in a plugin."""
@@ -48,7 +45,7 @@ def cache_observed(record: Attempt, request: Request) -> Mapping[str, Any]:
     return {
         "provider": record.provider.name,
         "profile": record.profile.name,
-        "request_had_cache_control": _CACHE_CONTROL in request.raw,
+        "request_had_cache_control": request.marks_cache,
         "outcome": cache_outcome(usage).value,
         "cache_read_input_tokens": usage.cache_read,
         "cache_creation_input_tokens": usage.cache_write,

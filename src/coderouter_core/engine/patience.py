@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable
 from typing import TypeVar
 
+from coderouter_core.engine.deadline import Deadline
 from coderouter_core.errors import UpstreamError
 from coderouter_core.model import Fault, Limits
 
@@ -30,6 +31,11 @@ class Patience:
         self.status: int | None = None
         self._limits = limits
         self._loop = asyncio.get_running_loop()
+        self._deadline = Deadline(self._loop)
+
+    def close(self) -> None:
+        """Nothing more is waited for. Must be called."""
+        self._deadline.close()
 
     async def opened(self, opening: Awaitable[T], size: int) -> T:
         """What `opening` gives: an answer's status and headers. `size` is that of the body to send: the transport
@@ -38,7 +44,7 @@ class Patience:
         limit_s = limits.connect_s + limits.first_byte_s + size / LEAST_BYTES_A_SECOND
         since = time.perf_counter()
         try:
-            async with asyncio.timeout(limit_s):
+            with self._deadline.at(self._loop.time() + limit_s):
                 return await opening
         except TimeoutError:
             raise self._too_slow("no answer", limit_s) from None
@@ -49,7 +55,7 @@ class Patience:
         """The next bytes; None at the end."""
         since = time.perf_counter()
         try:
-            async with asyncio.timeout_at(deadline):
+            with self._deadline.at(deadline):
                 return await anext(chunks)
         except StopAsyncIteration:
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from coderouter_core.engine.attempt import Try
 from coderouter_core.engine.chain import Chains
@@ -85,7 +85,7 @@ class Preparation:
         gates = self.chains.gates
         try:
             taken = reduced(request, gates.can(provider), gates.lacks(provider, request), dialect)
-            known = evolve(provider, capabilities=gates.can(provider))
+            known = gates.known(provider)
             return outgoing(request, known, profile, dialect, grant.drops, added, taken, ask_usage=ask_usage)
         except RequestError as error:
             raise UpstreamError("garbage", error.fault) from None

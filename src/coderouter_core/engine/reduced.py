@@ -20,7 +20,6 @@ LOSSY = "translation-lossy"
 UNSEEN = "[image left out: this model cannot see images]"
 
 _CACHE = "cache_control"
-_CACHE_BYTES = b'"cache_control"'
 _CLEARS = "clear_thinking"
 _THINKING_FIELDS = ("thinking", "reasoning_effort", "reasoning")
 _TOOL_FIELDS = ("tools", "tool_choice", "functions", "function_call", "parallel_tool_calls")
@@ -150,7 +149,7 @@ def _blind(block: Any) -> Any:
 def _uncached(request: Request, body: Body, can: Capabilities, dialect: Dialect, dropped: Dropped) -> Body:
     """Without the hints, where they are known to be refused. A translation leaves out those in blocks by itself."""
     native = dialect is Dialect.MESSAGES
-    if (native and can.prompt_cache is None) or _CACHE_BYTES not in request.raw:
+    if (native and can.prompt_cache is None) or not request.marks_cache:
         return body
     dropped.append((_CACHE, LOSSY))
     body = {key: value for key, value in body.items() if key != _CACHE}

@@ -85,20 +85,20 @@ class Report:
     @property
     def total(self) -> Total:
         """The sum of what the ledger holds of this request's attempts."""
-        records = [record for record, _ in self.tried]
-        usages = [record.usage for record in records]
-        costs = [record.cost for record in records if record.cost is not None]
-        return Total(
-            input=sum(usage.input for usage in usages),
-            output=sum(usage.output for usage in usages),
-            cache_read=sum(usage.cache_read for usage in usages),
-            cache_write=sum(usage.cache_write for usage in usages),
-            reasoning=sum(usage.reasoning for usage in usages),
-            cost_usd=round(sum(cost.usd or 0.0 for cost in costs), 10),
-            savings_usd=round(sum(cost.savings_usd for cost in costs), 10),
-            priced=all(cost.usd is not None for cost in costs),
-            estimated=any(record.estimated for record in records),
-        )
+        read = said = cache_read = cache_write = reasoning = 0
+        cost_usd = savings_usd = 0.0
+        priced, estimated = True, False
+        for record, _ in self.tried:
+            usage, cost = record.usage, record.cost
+            read, said = read + usage.input, said + usage.output
+            cache_read, cache_write = cache_read + usage.cache_read, cache_write + usage.cache_write
+            reasoning += usage.reasoning
+            estimated = estimated or record.estimated
+            if cost is not None:
+                cost_usd, savings_usd = cost_usd + (cost.usd or 0.0), savings_usd + cost.savings_usd
+                priced = priced and cost.usd is not None
+        cost_usd, savings_usd = round(cost_usd, 10), round(savings_usd, 10)
+        return Total(read, said, cache_read, cache_write, reasoning, cost_usd, savings_usd, priced, estimated)
 
     @property
     def last(self) -> Attempt | None:

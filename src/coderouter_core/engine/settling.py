@@ -59,9 +59,7 @@ class Settlement:
 
     def ended(self, running: Try, failure: BaseException | None, report: Report) -> None:
         """The one place where an attempt ends, whatever its end. Nothing here may raise or wait."""
-        record = running.settled(failure)
-        if record.outcome is not Outcome.FAILED or record.usage.reported or record.estimated:
-            record = evolve(record, cost=self.price(record.provider, record.usage, record.estimated))
+        record = running.settled(failure, self.price)
         report.waited_s += running.patience.waited_s
         report.tried.append((record, running.dropped))
         words = quoted(record.error_text, self.settings.log_upstream_errors) if record.error_text else ""

@@ -11,11 +11,12 @@ from attrs import evolve
 
 from coderouter_core.engine.outgoing import Outgoing
 from coderouter_core.model import Dialect, Request, StreamEvent, StreamFilter
+from coderouter_core.model.seams import passes
 from coderouter_core.wire import client_side, codec
 from coderouter_core.wire.chat.answer import is_legacy
 from coderouter_core.wire.chat.several import as_stream, filtered, several
 from coderouter_core.wire.choices import ChoicesLane
-from coderouter_core.wire.codec import ClientSide, Codec, Lane, Writer
+from coderouter_core.wire.codec import ClientSide, Codec, Lane, Plain, Writer
 from coderouter_core.wire.lanes import Stage, TranslatingLane, through, unchanged
 from coderouter_core.wire.windows import Window, WindowWriter
 
@@ -81,6 +82,15 @@ class Speaker:
             if len(event.text) == PIECE:
                 await asyncio.sleep(0)
         return events if unchanged(passed, cut) or _said(passed) == _said(events) else passed
+
+    def plain(self, answer: Mapping[str, Any]) -> Plain | None:
+        """What a whole answer says, where that is one text which reaches the client as it came."""
+        if not self.same or self.several or self._request.stream:
+            return None
+        said = self.upstreams.plain(answer)
+        if said is None or len(said.text) > PIECE:
+            return None
+        return said if all(passes(each, said.text) for each in self._filters) else None
 
     def streamed(self, events: Sequence[StreamEvent]) -> bytes:
         """A whole answer as the frames of a stream."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from operator import attrgetter
@@ -61,8 +61,8 @@ class Hooks:
         self._observing = False
         self._table = implementations(manager)
         self._match = self._table["match_rule"]
-        # A condition's class belongs to one plugin: whoever judged one is asked about the others.
-        self._owners: dict[type, Implementation] = {}
+        # A condition's class belongs to one plugin at most: whoever judged one is asked about the others.
+        self._owners: dict[type, Sequence[Implementation]] = {}
         self._filter = self._table["filter_chain"]
         self._reorder = self._table["reorder_chain"]
         self._attempt = self._table["review_attempt"]
@@ -152,20 +152,23 @@ class Hooks:
     # ---- request
 
     def match_rule(self, condition: Any, request: Request) -> bool:
-        """Whether a condition holds. Who answered for its class once is the one to ask from then on."""
-        owner = self._owners.get(type(condition))
-        for each in self._match if owner is None else (owner,):
+        """Whether a condition holds. Who answered for its class once is the one to ask from then on; where it was
+        nobody's, nobody is."""
+        kind, raised = type(condition), False
+        for each in self._owners.get(kind, self._match):
             try:
                 answer = each.call(condition, request)
                 if not (answer is True or answer is False or answer is None):
                     expected(answer, bool)
             except Exception as error:
                 self._failures.deciding(each, "match_rule", error)
+                raised = True
                 continue
             if answer is not None:
-                if owner is None:
-                    self._owners[type(condition)] = each
+                self._owners.setdefault(kind, (each,))
                 return answer  # type: ignore[no-any-return]
+        if not raised:
+            self._owners.setdefault(kind, ())
         return False
 
     def review_request(self, request: Request, profile: Profile) -> list[Said[Refusal | Instruction]]:
@@ -249,8 +252,7 @@ class Hooks:
         return None
 
     def observe_attempt(self, attempt: Attempt) -> None:
-        for each in self._observe_attempt:
-            self._observe(each, "observe_attempt", attempt)
+        self._observe(self._observe_attempt, "observe_attempt", attempt)
 
     def observe_event(self, event: Event) -> None:
         # An observer that fails is told of by an event, which observers must not be asked about again.
@@ -258,20 +260,20 @@ class Hooks:
             return
         self._observing = True
         try:
-            for each in self._observe_event:
-                self._observe(each, "observe_event", event)
+            self._observe(self._observe_event, "observe_event", event)
         finally:
             self._observing = False
 
-    def _observe(self, each: Implementation, hook: str, fact: Any) -> None:
-        if each.switched_off:
-            return
-        try:
-            each.call(fact)
-        except Exception as error:
-            self._failures.observing(each, hook, error)
-        else:
-            each.failures = 0
+    def _observe(self, asked: Iterable[Implementation], hook: str, fact: Any) -> None:
+        for each in asked:
+            if each.switched_off:
+                continue
+            try:
+                each.call(fact)
+            except Exception as error:
+                self._failures.observing(each, hook, error)
+            else:
+                each.failures = 0
 
 
 def _adapter(each: Implementation, provider: Provider, transport: httpx.AsyncBaseTransport) -> Adapter | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from coderouter_core.errors import PluginError
 from coderouter_core.hooks.implementations import expected
 from coderouter_core.model import StreamEvent, StreamFilter
+from coderouter_core.model.seams import passes
 
 
 class Named:
@@ -15,11 +16,18 @@ class Named:
     def __init__(self, plugin: str, inner: StreamFilter) -> None:
         self.plugin = plugin
         self.stage: int = expected(inner.stage, int)
+        self._inner = inner
         self._feed, self._flush = inner.feed, inner.flush
 
     def feed(self, event: StreamEvent) -> Iterable[StreamEvent]:
         try:
             return [expected(passed, StreamEvent) for passed in self._feed(event)]
+        except Exception as error:
+            raise PluginError(self.plugin, "stream_filter", error) from error
+
+    def passes(self, text: str) -> bool:
+        try:
+            return expected(passes(self._inner, text), bool)
         except Exception as error:
             raise PluginError(self.plugin, "stream_filter", error) from error
 

@@ -26,6 +26,8 @@ _PAUSE_AFTER_S = SLICE_S / 2
 _SPANS_A_STEP = 1_000
 
 FENCE = "```"
+#: A key of JSON, anywhere in a body; inside of a text its quotes would be escaped.
+_CACHE_CONTROL = b'"cache_control"'
 #: The elements that agents add to a user's turn on their own: Claude Code, Codex.
 _REMINDERS = (
     "system-reminder",
@@ -72,8 +74,8 @@ def session_of(headers: Mapping[str, str]) -> str | None:
 class Request:
     """What the client asked: the body as it came and decoded, its dialect, its id.
 
-    `headers` have lower-case names and no credentials. Nothing of a request is changed after it
-    was made; what is computed from it is computed once, when somebody asks.
+    `headers` have lower-case names and no credentials. `compact`: `raw` is known to be what orjson writes for `body`.
+    Nothing of a request is changed after it was made; what is computed from it is computed once, when somebody asks.
     """
 
     id: str
@@ -83,18 +85,20 @@ class Request:
     headers: Mapping[str, str] = field(factory=dict, repr=False)
     operation: Operation = Operation.GENERATE
     client_key: str | None = None
+    compact: bool = False
+    #: Facts that everybody asks for: a body that is streamed, the model id that the client sent (empty when it sent
+    #: none), and the client's own id of the conversation, where it sends one.
+    stream: bool = field(init=False)
+    model: str = field(init=False)
+    session_id: str | None = field(init=False)
     _counting: Counting = field(default=ESTIMATE, init=False, repr=False)
     _facts: dict[str, Any] = field(factory=dict, init=False, repr=False)
 
-    @cached_property
-    def stream(self) -> bool:
-        return self.body.get("stream") is True and self.operation is not Operation.EMBED
-
-    @cached_property
-    def model(self) -> str:
-        """The model id the client sent; empty when it sent none."""
-        value = self.body.get("model")
-        return value if isinstance(value, str) else ""
+    def __attrs_post_init__(self) -> None:
+        self.stream = self.body.get("stream") is True and self.operation is not Operation.EMBED
+        model = self.body.get("model")
+        self.model = model if isinstance(model, str) else ""
+        self.session_id = session_of(self.headers)
 
     @cached_property
     def turns(self) -> list[Mapping[str, Any]]:
@@ -137,6 +141,11 @@ class Request:
         return any(_holds_image(block) for turn in self.turns for block in blocks(turn.get("content")))
 
     @cached_property
+    def marks_cache(self) -> bool:
+        """Whether the client says where a prompt cache may end, by a ``cache_control`` anywhere."""
+        return _CACHE_CONTROL in self.raw
+
+    @cached_property
     def has_tools(self) -> bool:
         """Whether the request declares tools (or legacy functions)."""
         if any(
@@ -144,11 +153,6 @@ class Request:
         ):
             return True
         return self.dialect is Dialect.RESPONSES and any(declares_tools(turn) for turn in self.turns)
-
-    @cached_property
-    def session_id(self) -> str | None:
-        """The client's own id of the conversation, where it sends one."""
-        return session_of(self.headers)
 
     @property
     def tokens(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from coderouter_core.model.attempt import Answer, Attempt, Call
@@ -67,7 +67,11 @@ def operations_of(adapter: Adapter) -> Collection[Operation]:
 
 
 class StreamFilter(Protocol):
-    """Changes the events of one answer. `stage` orders filters: strip before repair."""
+    """Changes the events of one answer. `stage` orders filters: strip before repair.
+
+    One that can tell at little cost has also ``passes(text: str) -> bool``, which is asked in place of everything
+    else: whether it would have nothing to change, nor to tell, in a whole answer that is this one text.
+    """
 
     stage: int
 
@@ -76,6 +80,12 @@ class StreamFilter(Protocol):
 
     def flush(self) -> Iterable[StreamEvent]:
         """What is still held back, when the answer ends."""
+
+
+def passes(filter_: StreamFilter, text: str) -> bool:
+    """Whether `filter_` is known to leave a whole answer alone that is this one `text`."""
+    asked: Callable[[str], bool] | None = getattr(filter_, "passes", None)
+    return asked is not None and asked(text)
 
 
 class Ledger(Protocol):

@@ -19,7 +19,7 @@ from coderouter_core.model import Dialect, Fault, Operation
 from coderouter_core.router import CodeRouter
 from coderouter_core.web.account import Account
 from coderouter_core.web.count import CountTokens
-from coderouter_core.web.exchange import HttpConnection, Scope, Send
+from coderouter_core.web.exchange import HttpConnection, Receive, Scope, Send
 from coderouter_core.web.explain import trace_of, unknown
 from coderouter_core.web.generate import Generate, answer_fault, id_headers, request_id
 from coderouter_core.web.models import models
@@ -48,7 +48,31 @@ def make_app(router: CodeRouter, bound: Sequence[str] = ("127.0.0.1",)) -> Secur
     )
     # A redirect would be built from the client's Host, and clients take any for a failure.
     app.router.redirect_slashes = False
-    return Security(app, router.config, bound, partial(_answer, router), _open_paths(router, theirs))
+    door = Ingresses(app)
+    return Security(door, router.config, bound, partial(_answer, router), _open_paths(router, theirs))
+
+
+class Ingresses:
+    """Leads what models are asked straight to its endpoint, and everything else to the routes of `app`.
+
+    Those know the same endpoints, for who asks with another method. A POST needs nothing of the layers in
+    between: its endpoint answers whatever goes wrong.
+    """
+
+    def __init__(self, app: Starlette) -> None:
+        self._app = app
+        self._endpoints = {
+            route.path: route.endpoint
+            for route in app.routes
+            if isinstance(route, Route) and isinstance(route.endpoint, Generate)
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = scope["type"] == "http" and scope["method"] == "POST"
+        if asked and (endpoint := self._endpoints.get(scope["path"])) is not None:
+            await endpoint(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)  # type: ignore[arg-type]
 
 
 def _open_paths(router: CodeRouter, routes: Sequence[Said[BaseRoute]]) -> frozenset[str]:

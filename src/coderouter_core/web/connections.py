@@ -21,5 +21,6 @@ class Connection(TCPServer):
 
 
 def mend() -> None:
-    """Have hypercorn make its connections of this class. Twice is once."""
-    run.TCPServer = Connection  # type: ignore[attr-defined]
+    """Have hypercorn make its connections of this class, unless it makes them of one built on it."""
+    if not issubclass(run.TCPServer, Connection):  # type: ignore[attr-defined]
+        run.TCPServer = Connection  # type: ignore[attr-defined]

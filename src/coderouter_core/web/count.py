@@ -32,7 +32,7 @@ class CountTokens:
     ) -> None:
         try:
             raw = await read_body(receive, self._router.config.settings.max_body_bytes)
-            body = decode(raw)
+            body, _ = decode(raw)
             codec(Dialect.MESSAGES).check({"max_tokens": 1, **body})
             kept = {name: value for name, value in headers.items() if name not in CREDENTIALS}
             request = Request(account.id, Dialect.MESSAGES, body, raw, kept)

@@ -19,6 +19,9 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 MOST_DEPTH = 200
 #: Seconds of silence in the middle of a request's body.
 PATIENCE_S = 60.0
+#: orjson writes no more of them than this. Writing a body up to so many bytes is quicker than walking through it.
+WRITTEN_DEPTH = 254
+MOST_WRITTEN = 256 * 1024
 
 
 class ClientGone(Exception):  # noqa: N818  (it is not an error of anybody's)
@@ -54,17 +57,34 @@ async def read_body(receive: Receive, most: int, patience_s: float = PATIENCE_S)
             raise RequestError(Fault(408, "timeout_error", text)) from None
 
 
-def decode(raw: bytes) -> dict[str, Any]:
-    """The body as a JSON object. Raises `RequestError` (400) that says what it is instead."""
+def decode(raw: bytes) -> tuple[dict[str, Any], bool]:
+    """The body as a JSON object, and whether `raw` is what orjson would write for it, as most clients do.
+
+    Raises `RequestError` (400) that says what it is instead.
+    """
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise _bad(f"the body is not JSON: {error.msg} at character {error.pos}") from None
     if not isinstance(body, dict):
         raise _bad(f"the body must be a JSON object, not {_kind(body)}")
-    if len(raw) > 2 * MOST_DEPTH and _too_deep(body):
+    if len(raw) <= 2 * MOST_DEPTH:
+        return body, False
+    written = _written(body) if len(raw) <= MOST_WRITTEN else b""
+    if not written and _too_deep(body):
         raise _bad(f"the body is nested more than {MOST_DEPTH} levels deep")
-    return body
+    return body, written == raw
+
+
+def _written(body: dict[str, Any]) -> bytes:
+    """`body` as JSON; empty where orjson does not write it within so many lists that `MOST_DEPTH` levels are left."""
+    wrapped: Any = body
+    for _ in range(WRITTEN_DEPTH - MOST_DEPTH):
+        wrapped = [wrapped]
+    try:
+        return orjson.dumps(wrapped)[WRITTEN_DEPTH - MOST_DEPTH : MOST_DEPTH - WRITTEN_DEPTH]
+    except orjson.JSONEncodeError:
+        return b""
 
 
 def _too_deep(body: dict[str, Any]) -> bool:
@@ -105,9 +125,11 @@ class HttpConnection:
     """`coderouter_core.engine.Connection` over ASGI."""
 
     def __init__(self, send: Send) -> None:
+        self.opened = False
         self._send = send
 
     async def open(self, status: int, headers: Mapping[str, str]) -> None:
+        self.opened = True
         await self._send({"type": "http.response.start", "status": status, "headers": _encoded(headers)})
 
     async def send(self, data: bytes) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from coderouter_core.engine import Client, Report, Served, facts_of, outcome_of
 from coderouter_core.engine.failure import quoted
 from coderouter_core.errors import PluginError, RequestError, where
+from coderouter_core.events import current_request
 from coderouter_core.ids import new_id
 from coderouter_core.model import Dialect, Fault, Operation, Request
 from coderouter_core.model.attempt import VIA
@@ -30,6 +31,8 @@ from coderouter_core.wire import client_side
 CREDENTIALS = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization", "api-key"})
 
 STOPPING = Fault(503, "overloaded_error", "the router is shutting down", retry_after_s=5)
+
+FAILED = Fault(500, "api_error", "the router failed on this request; its log has the reason")
 
 #: Routers that may stand in a row.
 MOST_HOPS = 4
@@ -71,6 +74,12 @@ class Generate:
                 request = await self._read(account, scope, receive, connection)
                 if request is not None:
                     await self._serve(request, connection, receive, account, work)
+        except Exception as error:
+            # Outside of the answer itself, such as a sink or a ledger that raises.
+            self._router.events.emit("internal-error", error=where(error))
+            if connection.opened:
+                raise
+            await answer_fault(connection, self._dialect, FAILED, current_request.get() or request_id())
         finally:
             self._router.in_flight.discard(work)
 
@@ -95,7 +104,7 @@ class Generate:
         return None
 
     def _request(self, identity: str, scope: Scope, raw: bytes) -> Request:
-        body = decode(raw)
+        body, compact = decode(raw)
         self._codec.check(body)
         _refuse_a_loop(scope["coderouter.headers"])
         headers = {
@@ -109,6 +118,7 @@ class Generate:
             headers=headers,
             operation=self._operation,
             client_key=scope.get("coderouter.key"),
+            compact=compact,
         )
 
     async def _serve(
@@ -164,9 +174,7 @@ class Generate:
         except Exception as error:
             # Nobody thought of this one. The client gets an answer all the same, in its dialect, and the log the place.
             self._router.events.emit("internal-error", error=where(error))
-            report.fault = Fault(
-                500, "api_error", "the router failed on this request; its log has the reason"
-            )
+            report.fault = FAILED
         if report.fault is not None:
             await self._fail(client, report)
 

@@ -20,6 +20,8 @@ ASGIApp = Any
 Scope = Any
 
 MOST_HEADERS = 64 * 1024
+#: Host headers that are known to be right without taking them apart again.
+MOST_HOSTS_SEEN = 100
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 #: Probes that must work without a key; they tell nothing but that a router is there.
 OPEN_PATHS = frozenset({"/", "/livez", "/readyz", "/healthz", "/api/hello"})
@@ -91,6 +93,8 @@ class Security:
             if not _wildcard(name)
         )
         self._any_own_address = any(_wildcard(name) for name in bound)
+        # As they came, ports included; a client sends the same one for ever.
+        self._hosts_seen: set[str] = set()
         self._most_body = config.settings.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -156,10 +160,14 @@ class Security:
         return scope["path"] in self._open_paths and scope["method"] in ("GET", "HEAD")
 
     def _known_host(self, value: str, scope: Scope) -> bool:
+        if value in self._hosts_seen:
+            return True
         host = _host(value)
         if host is None:
             return False
         if host in self._hosts:
+            if len(self._hosts_seen) < MOST_HOSTS_SEEN:
+                self._hosts_seen.add(value)
             return True
         server = scope.get("server")
         return bool(self._any_own_address and server and _same_address(host, str(server[0])))

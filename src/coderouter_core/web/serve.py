@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from hypercorn.config import Config as Hypercorn
 
 from coderouter_core.errors import CodeRouterError
 from coderouter_core.router import CodeRouter
-from coderouter_core.web import connections
+from coderouter_core.web import http1
 from coderouter_core.web.app import make_app
 from coderouter_core.web.security import MOST_HEADERS
 
@@ -68,9 +69,10 @@ async def serve(
     stop: asyncio.Event | None = None,
     signals: bool = True,
     on_ready: Callable[[], None] | None = None,
+    asked_http1: str | None = None,
 ) -> None:
     """Serve `router` on a listening socket until `stop` is set (or one of `ending_signals` comes when `signals`,
-    which says that the process is its own).
+    which says that the process is its own). `asked_http1` is who shall read HTTP/1, as of ``--http1``.
 
     On stopping, nothing new is accepted, answers under way may finish for ``drain_timeout_s``, and what is
     left then ends with an error in its client's dialect. A second signal ends it at once.
@@ -82,18 +84,16 @@ async def serve(
         for number in ending_signals():
             with contextlib.suppress(NotImplementedError):
                 loop.add_signal_handler(number, _told_to_stop, router, stop)
-    connections.mend()
+    choice = http1.choose(asked_http1, os.environ)
+    if choice.unmet:
+        router.emit("http1-fallback", reason=choice.unmet)
     await router.start()
     if signals:
         _keep_what_stays()
     try:
-        server = asyncio.create_task(
-            hypercorn_serve(
-                make_app(router, bound),
-                _settings(router, listening),
-                shutdown_trigger=stop.wait,
-            )
-        )
+        app = make_app(router, bound)
+        settings = _settings(router, listening, http1.settle(choice, app))
+        server = asyncio.create_task(hypercorn_serve(app, settings, shutdown_trigger=stop.wait))
         if on_ready is not None:
             loop.call_soon(on_ready)
         stopping = asyncio.create_task(stop.wait())
@@ -133,8 +133,7 @@ async def _drain(router: CodeRouter, server: asyncio.Task[None]) -> None:
         await server
 
 
-def _settings(router: CodeRouter, listening: socket.socket) -> Hypercorn:
-    settings = Hypercorn()
+def _settings(router: CodeRouter, listening: socket.socket, settings: Hypercorn) -> Hypercorn:
     settings.bind = [f"fd://{listening.fileno()}"]
     settings.accesslog = None
     settings.errorlog = None

@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from attrs import frozen
+
 from coderouter_core.errors import PluginError
 from coderouter_core.model import Dialect, Fault, StreamEvent, Usage
+
+
+@frozen
+class Plain:
+    """A whole answer that is one text, came to its proper end and says nothing else."""
+
+    text: str
+    usage: Usage
 
 
 class Reader(Protocol):
@@ -137,6 +147,12 @@ class Codec(ClientSide, Protocol):
 
     def mended(self, body: Mapping[str, Any]) -> dict[str, Any] | None:
         """A whole answer of this dialect that is relayed, written as its clients read it; None where it is so already."""
+
+    def plain(self, body: Mapping[str, Any]) -> Plain | None:
+        """What a whole answer says that is nothing but one text; None for any other, or where that takes a closer look.
+
+        What `events` and `mended` would say of it is known then: this text and usage, a proper end, and None.
+        """
 
     def events(self, body: Mapping[str, Any]) -> Sequence[StreamEvent]:
         """The events of a whole (not streamed) answer. An error body, or one that is not an answer of this dialect,

@@ -16,6 +16,7 @@ from coderouter_core.wire.chat.errors import DONE, error_frames
 from coderouter_core.wire.chat.reader import ChatReader
 from coderouter_core.wire.chat.relay import ChatRelay
 from coderouter_core.wire.chat.usage import written
+from coderouter_core.wire.codec import Plain
 from coderouter_core.wire.lenient import string
 from coderouter_core.wire.reasons import FAILURES, finish_reason
 
@@ -47,6 +48,9 @@ class CompletionsCodec(ChatCodec):
 
     def relay(self, *, hide_usage: bool = False) -> CompletionsRelay:
         return CompletionsRelay(hide_usage=hide_usage)
+
+    def plain(self, body: Mapping[str, Any]) -> Plain | None:  # noqa: ARG002
+        return None
 
     def events(self, body: Mapping[str, Any]) -> Sequence[StreamEvent]:
         return CompletionsReader().whole(dict(body))

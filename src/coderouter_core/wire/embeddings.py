@@ -11,6 +11,7 @@ from coderouter_core.wire.chat.codec import ChatCodec
 from coderouter_core.wire.chat.deltas import said_error
 from coderouter_core.wire.chat.reader import ChatReader
 from coderouter_core.wire.chat.usage import Tally
+from coderouter_core.wire.codec import Plain
 from coderouter_core.wire.completions import text_or_tokens
 from coderouter_core.wire.lenient import table
 
@@ -24,6 +25,9 @@ class EmbeddingsCodec(ChatCodec):
 
     def reader(self) -> EmbeddingsReader:
         return EmbeddingsReader()
+
+    def plain(self, body: Mapping[str, Any]) -> Plain | None:  # noqa: ARG002
+        return None
 
     def events(self, body: Mapping[str, Any]) -> Sequence[StreamEvent]:
         if said_error(dict(body), b""):

@@ -272,3 +272,22 @@ def test_a_text_gives_the_same_wherever_it_is_cut(data: st.DataObject, name: str
 @pytest.mark.parametrize("name", [*BOTH, "lift_thinking"])
 def test_text_without_tags_passes(name: str, text: str) -> None:
     assert run(name, text)["text"] == text
+
+
+@given(
+    parts=st.lists(st.sampled_from([OPEN, CLOSE, *MARKERS, "<", "<think", "a", "\n", " " * 70]), max_size=6),
+    name=st.sampled_from([*BOTH, "lift_thinking"]),
+    inside=st.booleans(),
+)
+def test_a_text_that_passes_at_a_glance_stays_as_it_is(parts: list[str], name: Any, inside: bool) -> None:
+    text = "".join(parts)
+
+    assert not make(name, inside=inside).passes(text) or run(name, [text], inside=inside) == {
+        "text": text,
+        "thinking": "",
+    }
+
+
+@pytest.mark.parametrize("name", [*BOTH, "lift_thinking"])
+def test_a_text_without_tags_passes_at_a_glance(name: Any) -> None:
+    assert make(name, inside=False).passes("Plain words.")

@@ -60,6 +60,10 @@ class ToolRepair:
             return self._text(event)
         return self._block_over(event)
 
+    def passes(self, text: str) -> bool:
+        scanner = Scanner(self._tools)
+        return scanner.feed(text, final=True) == [text] and not scanner.failures
+
     def flush(self) -> Iterable[StreamEvent]:
         out = [*self._piece("", final=True), *self._resolve()]
         self._tell(self._found, self._scanner.failures)

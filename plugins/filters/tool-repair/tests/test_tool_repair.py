@@ -8,7 +8,12 @@ from typing import Any
 import httpx
 import pytest
 from coderouter_filter_tool_repair import ToolRepairKeys, ToolRepairPlugin
+from coderouter_filter_tool_repair.stream import ToolRepair
+from coderouter_filter_tool_repair.tools import Tool, Tools
+from hypothesis import given
+from hypothesis import strategies as st
 
+from coderouter_core.api import StreamEvent
 from coderouter_core.testing import (
     Asked,
     Depends,
@@ -352,3 +357,38 @@ def test_an_answer_without_calls_is_relayed_as_it_came() -> None:
     bare = make_router(Script(only=script)).ask(dialect="chat")
 
     assert (asked.body.keys(), asked.body["choices"]) == (bare.body.keys(), bare.body["choices"])
+
+
+def weather(told: list[str]) -> ToolRepair:
+    """A filter that notes in `told` the forms of what it found."""
+    tools = Tools([Tool("get_weather", SCHEMA)])
+    return ToolRepair(tools, lambda found, failed: told.extend(each.form for each in (*found, *failed)))
+
+
+def filtered(text: str) -> tuple[str, list[str]]:
+    """The text that is left of an answer, and the forms of what was found in it."""
+    told: list[str] = []
+    repair = weather(told)
+    events = [
+        StreamEvent("block_start", 0, "text"),
+        StreamEvent("delta", 0, "text", text),
+        StreamEvent("block_stop", 0, "text"),
+    ]
+    out = [event for each in events for event in repair.feed(each)] + list(repair.flush())
+    return "".join(event.text for event in out if event.block == "text"), told
+
+
+@given(
+    parts=st.lists(
+        st.sampled_from([CALL, CALL[:20], "```\n", "<tool_call>", "a", " ", "\n", "{"]), max_size=6
+    )
+)
+def test_a_text_that_passes_at_a_glance_stays_as_it_is(parts: list[str]) -> None:
+    text = "".join(parts)
+
+    assert not weather([]).passes(text) or filtered(text) == (text, [])
+
+
+@pytest.mark.parametrize(("text", "passes"), [("Plain words, {braces} too.", True), (CALL, False)])
+def test_a_text_passes_at_a_glance_unless_a_call_may_be_in_it(text: str, passes: bool) -> None:
+    assert weather([]).passes(text) is passes

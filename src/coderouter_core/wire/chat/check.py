@@ -13,7 +13,8 @@ ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 def check(body: Mapping[str, Any]) -> None:
     """Raise `RequestError` where it is not."""
     for at, turn in enumerate(checking.turns(body, ROLES)):
-        checking.content(f"messages.{at}.content", turn.get("content"), optional=True)
+        if type(turn.get("content")) is not str:
+            checking.content(f"messages.{at}.content", turn.get("content"), optional=True)
         if turn.get("tool_calls"):
             _calls(f"messages.{at}", turn)
     checking.kind(body, "model", str, what="a string")
@@ -31,5 +32,5 @@ def check(body: Mapping[str, Any]) -> None:
 
 def _calls(where: str, turn: Mapping[str, Any]) -> None:
     calls = turn["tool_calls"]
-    if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
+    if type(calls) is not list or set(map(type, calls)) - {dict}:
         raise checking.refusal(f"{where}.tool_calls", "must be a list of objects")

@@ -10,9 +10,11 @@ from coderouter_core.wire import faults
 from coderouter_core.wire.chat import answer, errors
 from coderouter_core.wire.chat.check import check
 from coderouter_core.wire.chat.mending import mended
+from coderouter_core.wire.chat.plain import plain
 from coderouter_core.wire.chat.reader import ChatReader
 from coderouter_core.wire.chat.relay import ChatRelay
 from coderouter_core.wire.chat.writer import PING, ChatWriter
+from coderouter_core.wire.codec import Plain
 
 
 class ChatCodec:
@@ -39,6 +41,9 @@ class ChatCodec:
 
     def mended(self, body: Mapping[str, Any]) -> dict[str, Any] | None:
         return mended(body)
+
+    def plain(self, body: Mapping[str, Any]) -> Plain | None:
+        return plain(body)
 
     def events(self, body: Mapping[str, Any]) -> Sequence[StreamEvent]:
         return answer.events(body)

@@ -7,9 +7,11 @@ from typing import Any
 
 from coderouter_core.model import Dialect, Fault, StreamEvent
 from coderouter_core.wire import faults
+from coderouter_core.wire.codec import Plain
 from coderouter_core.wire.messages import answer, errors
 from coderouter_core.wire.messages.check import check
 from coderouter_core.wire.messages.mending import mended
+from coderouter_core.wire.messages.plain import plain
 from coderouter_core.wire.messages.reader import MessagesReader
 from coderouter_core.wire.messages.relay import MessagesRelay
 from coderouter_core.wire.messages.writer import PING, MessagesWriter
@@ -41,6 +43,9 @@ class MessagesCodec:
 
     def mended(self, body: Mapping[str, Any]) -> dict[str, Any] | None:
         return mended(body)
+
+    def plain(self, body: Mapping[str, Any]) -> Plain | None:
+        return plain(body)
 
     def events(self, body: Mapping[str, Any]) -> Sequence[StreamEvent]:
         return answer.events(body)
