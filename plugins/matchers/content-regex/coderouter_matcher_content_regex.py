@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import regex  # type: ignore[import-untyped,unused-ignore]
 from attrs import field, frozen
 
 from coderouter_core.api import Config, EventSpec, Level, Option, Request, Router, Scope, hookimpl
+
+if TYPE_CHECKING:
+    import regex  # type: ignore[import-untyped,unused-ignore]
 
 #: Seconds that a pattern may take over one request.
 TIMEOUT_S = 0.005
@@ -17,6 +19,9 @@ LONGEST_TEXT = 65_536
 
 
 def _compiles(_instance: object, _attribute: object, value: str) -> None:
+    # Here, since without such a rule nobody needs the library.
+    import regex  # type: ignore[import-untyped,unused-ignore]
+
     try:
         regex.compile(value)
     except regex.error as error:
@@ -80,5 +85,7 @@ class ContentRegexMatcher:
     def _pattern(self, source: str) -> regex.Pattern[str]:
         pattern = self._compiled.get(source)
         if pattern is None:
+            import regex
+
             pattern = self._compiled[source] = regex.compile(source)
         return pattern
