@@ -26,7 +26,8 @@ from rig import answers, bodies, collector
 from rig.processes import Cores, NotRun, free_port, running
 from rig.sides import HOST, Side, ask, fixed_upstream, get, router_side
 
-ROUNDS = 6
+#: Of a second or more each. Short ones, and compared with those beside them: a machine is faster at one time than at another.
+ROUNDS = 12
 #: What observers may take of the requests a second, and of the processor for each.
 MOST_SHARE, MOST_US = 0.10, 100.0
 #: Installed by the same names that switch them off.
@@ -45,7 +46,8 @@ class Figures:
 
 @frozen
 class Compared:
-    """A router with observers, beside the one without. `lost` is a share of the requests a second."""
+    """A router with observers, beside the one without. `lost` is a share of the requests a second; it and `more_us` are
+    the middle one of all rounds."""
 
     name: str
     per_second: float
@@ -78,7 +80,7 @@ def main() -> int:
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Measure what observers cost, on two cores of this machine.")
     parser.add_argument(
-        "--seconds", type=int, default=12, help="of load for each of the three (default 12, at least 6)"
+        "--seconds", type=int, default=12, help="of load for each of the three (default 12, and never less)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     parser.add_argument("--check", action="store_true", help="end with 1 when a goal is missed")
@@ -105,19 +107,8 @@ def _measured(cores: Cores, seconds: int) -> list[Compared]:
             turns = list(zip(sides, rounds, strict=True))
             for side, found in turns if at % 2 else reversed(turns):
                 found.append(_loaded(side, max(1, seconds // ROUNDS), Path(folder)))
-    without, *others = (_middle(found) for found in rounds)
-    return [
-        Compared(
-            side.name,
-            each.per_second,
-            without.per_second,
-            1 - each.per_second / without.per_second,
-            each.cpu_us,
-            each.cpu_us - without.cpu_us,
-            goal=side.name == "observers",
-        )
-        for side, each in zip(sides[1:], others, strict=True)
-    ]
+    without, *others = rounds
+    return [_compared(side.name, found, without) for side, found in zip(sides[1:], others, strict=True)]
 
 
 @contextlib.contextmanager
@@ -151,9 +142,16 @@ def _loaded(side: Side, seconds: int, home: Path) -> Figures:
     return Figures(rate, 1e6 * used_s / (rate * seconds))
 
 
-def _middle(found: Sequence[Figures]) -> Figures:
-    return Figures(
-        statistics.median(each.per_second for each in found), statistics.median(each.cpu_us for each in found)
+def _compared(name: str, found: Sequence[Figures], without: Sequence[Figures]) -> Compared:
+    pairs = list(zip(found, without, strict=True))
+    return Compared(
+        name,
+        statistics.median(each.per_second for each in found),
+        statistics.median(each.per_second for each in without),
+        statistics.median(1 - each.per_second / other.per_second for each, other in pairs),
+        statistics.median(each.cpu_us for each in found),
+        statistics.median(each.cpu_us - other.cpu_us for each, other in pairs),
+        goal=name == "observers",
     )
 
 

@@ -27,7 +27,8 @@ def vocabulary() -> Callable[[str], int] | None:
     for plugin in find():
         if hasattr(plugin.instance, "token_counter"):
             counter: Callable[[str], int] = plugin.instance.token_counter()
-            counter("load")
+            if load := getattr(counter, "load", None):
+                asyncio.run(load())
             return counter
     return None
 

@@ -87,13 +87,14 @@ def looking(browser: Browser, url: str, **options: object) -> Iterator[Page]:
 class Process:
     """``coderouter serve`` on one port, to be stopped and started again."""
 
-    def __init__(self, folder: Path, upstream: Upstream, *, keys: bool = False) -> None:
+    def __init__(self, folder: Path, upstream: Upstream, *, keys: bool = False, workers: int = 1) -> None:
         written = {
             "providers": [{"name": "cloud", "base_url": f"{upstream.url}/v1", "model": "m"}],
             "profiles": [{"name": "default", "providers": ["cloud"]}],
             "ledger": {"url": f"sqlite:{folder / 'ledger.db'}"},
             **({"auth": {"keys": ["DASHBOARD_TEST_KEY"]}} if keys else {}),
         }
+        self._workers = workers
         self._config, self._log = folder / "providers.yaml", folder / "log"
         self._config.write_text(json.dumps(written))
         self._environ = {**os.environ, "HOME": str(folder), "DASHBOARD_TEST_KEY": KEY}
@@ -106,7 +107,10 @@ class Process:
         command = [sys.executable, "-m", "coderouter_core", "serve", "--config", str(self._config)]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*command, "--port", str(self._port)], stdout=log, stderr=log, env=self._environ
+                [*command, "--port", str(self._port), "--workers", str(self._workers)],
+                stdout=log,
+                stderr=log,
+                env=self._environ,
             )
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until and self._process.poll() is None:
@@ -133,8 +137,8 @@ def upstream() -> Iterator[Upstream]:
 
 
 @contextmanager
-def serving(folder: Path, upstream: Upstream, *, keys: bool = False) -> Iterator[Process]:
-    process = Process(folder, upstream, keys=keys)
+def serving(folder: Path, upstream: Upstream, *, keys: bool = False, workers: int = 1) -> Iterator[Process]:
+    process = Process(folder, upstream, keys=keys, workers=workers)
     try:
         yield process
     finally:
@@ -151,6 +155,23 @@ def test_requests_show_up_while_somebody_looks(browser: Browser, upstream: Upstr
         expect(page.locator(f"[data-request='{asked[-1]}']")).to_contain_text("ok")
         expect(page.locator("[data-bind=requests_total]")).to_have_text("3")
         expect(page.locator("[data-provider=cloud]")).to_contain_text("3 of 3")
+
+
+def test_a_page_shows_what_every_worker_serves(browser: Browser, upstream: Upstream, tmp_path: Path) -> None:
+    with serving(tmp_path, upstream, workers=3) as router, looking(browser, router.url) as page:
+        expect(page.locator("[data-bind=uptime]")).to_contain_text("3 workers")
+
+        asked = [router.ask() for _ in range(24)]
+
+        expect(page.locator("[data-bind=requests_total]")).to_have_text("24")
+        for identity in asked:
+            page.locator(f"[data-request='{identity}'] a").click()
+            expect(page.locator("#explain-body")).to_contain_text(identity)
+            expect(page.locator("#explain .waterfall li")).to_contain_text("cloud")
+            page.keyboard.press("Escape")
+            expect(page.locator("#explain")).not_to_be_visible()
+        ended = page.locator("#events li", has_text="request-finished")
+        expect(ended).to_have_count(24)
 
 
 def test_a_request_in_flight_is_seen(browser: Browser, upstream: Upstream, tmp_path: Path) -> None:
@@ -364,6 +385,7 @@ def test_a_table_is_sorted_by_its_heads(browser: Browser, busy: ServedRouter) ->
 
 def test_the_feed_is_filtered_and_paused(browser: Browser, busy: ServedRouter) -> None:
     with looking(browser, busy.url) as page:
+        expect(page.locator("#link")).to_have_text("live")
         page.select_option("#level", "warning")
         expect(page.locator("#events li[data-level=info]")).to_have_count(0)
         page.select_option("#level", "debug")
@@ -375,3 +397,32 @@ def test_the_feed_is_filtered_and_paused(browser: Browser, busy: ServedRouter) -
         expect(page.locator("[data-bind=requests_total]")).to_have_text(str(total + 1))
 
         assert page.locator("#events li").first.inner_text() == first
+
+
+ODD_NAMES = (
+    "x" * 120,
+    "ש" * 120,
+    "名" * 60,
+    "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>",
+)
+
+
+@pytest.mark.parametrize("width", [360, 1360])
+def test_names_of_any_kind_stay_in_their_place_and_are_only_shown(browser: Browser, width: int) -> None:
+    said = ProviderError("<script>window.hacked = 3</script>" + "y" * 200, status=500)
+    router = make_router(
+        Dashboard(),
+        Script(**dict.fromkeys(ODD_NAMES, said)),
+        providers={name: {"model": name} for name in ODD_NAMES},
+        profiles=[{"name": name, "providers": list(ODD_NAMES)} for name in ("default", "team/a", *ODD_NAMES)],
+    )
+    asked = router.ask("hi", model=ODD_NAMES[3])
+    with router, looking(browser, router.url, viewport={"width": width, "height": 800}) as page:
+        page.goto(f"{router.url}/dashboard#request={asked.headers['x-request-id']}")
+        expect(page.locator("#explain .waterfall li")).to_have_count(4)
+        expect(page.locator("#providers tbody tr")).to_have_count(4)
+
+        places = "td.words, td.wide, .chain, dialog, .told, .feed li"
+        wider = "all => all.filter(each => each.scrollWidth > each.clientWidth + 1).length"
+        assert page.locator(places).evaluate_all(wider) == 0
+        assert page.evaluate("window.hacked ?? 0") == 0

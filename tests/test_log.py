@@ -117,6 +117,18 @@ def test_a_terminal_gets_colours_and_no_json() -> None:
     assert ("\x1b[" in shown, "adapter-note" in shown, "{" in shown) == (True, True, False)
 
 
+def test_a_terminal_does_not_act_upon_what_a_client_said() -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        writer = LogWriter(stream=terminal)
+        writer(event(note="one\x1b[2Jword\x9b\u202e"))
+        writer.close()
+        shown = os.read(ours, 4096).decode()
+    os.close(ours)
+
+    assert r"'one\x1b[2Jword\x9b\u202e'" in shown
+
+
 # ---- what cannot be written
 
 
@@ -274,6 +286,51 @@ def test_writers_that_share_a_file_lose_no_line_and_break_none(tmp_path: Path) -
 
     notes = [line["note"] for file in tmp_path.iterdir() for line in lines_of(file)]
     assert sorted(notes) == sorted(f"{number}-{line}" for number in range(4) for line in range(count))
+
+
+def test_a_pipe_that_nobody_reads_holds_nobody_up(tmp_path: Path) -> None:
+    path, told = tmp_path / "pipe", Told()
+    os.mkfifo(path)
+    log, mirror = open_sinks(Level.ERROR, {"CODEROUTER_EVENTS_PATH": str(path)})
+    writer = LogWriter(target=Mirror(path), name="mirror", tell=told)
+    writer(event())
+    assert told.wait(1)
+
+    assert (told.events[0].fields["error"], writer.dropped) == ("nobody reads this pipe", 1)
+    for sink in (log, mirror, writer):
+        sink.close()
+
+
+def test_a_pipe_gets_lines_as_soon_as_somebody_reads_it(tmp_path: Path) -> None:
+    path, told = tmp_path / "pipe", Told()
+    os.mkfifo(path)
+    writer = LogWriter(target=Mirror(path), name="mirror", tell=told)
+    writer(event(note="lost"))
+    assert told.wait(1)
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), encoding="utf-8") as reader:
+        writer(event(note="kept"))
+        writer.close()
+        lines = [json.loads(line) for line in reader]
+
+    assert [line.get("dropped", line.get("note")) for line in lines] == [1, "kept"]
+
+
+def test_a_reader_of_a_pipe_that_takes_nothing_holds_nobody_up(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    mirror, many = Mirror(path), ("x" * 999 + "\n") * 100
+    for _ in range(2):
+        with pytest.raises(BlockingIOError, match="its reader takes nothing"):
+            mirror.write(many)
+    os.read(reader, 1_000_000)
+    mirror.write("after\n")
+    taken = os.read(reader, 1_000_000)
+    os.close(reader)
+    mirror.close()
+
+    # The line that was cut when there was no more room ends before the next one begins.
+    assert taken == b"\nafter\n"
 
 
 def test_half_a_line_is_taken_back_when_there_is_no_room_for_the_rest(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def router_side(
         core=core,
         output=own / "log",
         ready=partial(get, port, "/readyz") if stream else partial(ask, port),
-        environ={**_environ(own), **(environ or {})},
+        environ={**environ_in(own), **(environ or {})},
     ) as process:
         yield Side(name, port, process)
 
@@ -174,7 +174,7 @@ def _coderouter() -> Path:
     return found
 
 
-def _environ(home: Path) -> dict[str, str]:
+def environ_in(home: Path) -> dict[str, str]:
     """An environment in which nothing of the user's own router is found."""
     kept = {
         name: value

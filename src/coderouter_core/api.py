@@ -52,6 +52,7 @@ from coderouter_core.model import (
     rough_prompt,
     spending,
 )
+from coderouter_core.peers import PeerFolder, Peers, Writing, shared_folder
 
 __all__ = [
     "Adapter",
@@ -85,6 +86,8 @@ __all__ = [
     "Operation",
     "Option",
     "Outcome",
+    "PeerFolder",
+    "Peers",
     "Prices",
     "Problem",
     "Profile",
@@ -103,11 +106,13 @@ __all__ = [
     "StreamFilter",
     "UpstreamError",
     "Usage",
+    "Writing",
     "cache_outcome",
     "hookimpl",
     "join_url",
     "month_of",
     "read_json",
     "rough_prompt",
+    "shared_folder",
     "spending",
 ]

@@ -127,11 +127,14 @@ def token_counter() -> Callable[[str], int] | None:
     """A function that counts the tokens of a piece of text, in place of the core's estimate.
 
     It is called in the event loop with pieces of at most 16,384 characters, and must be done with each within 5 ms.
+    An object with a coroutine function ``load`` is called only after that: it is awaited once, when the first count is
+    wanted (at start where a rule needs counts), and loads off the event loop, within 30 s. Until then tokens are
+    estimated for whoever does not wait (see `Request.prepare`).
 
     Called:    once, at start.
     Combined:  first result.
-    Must not:  load what takes long; `service` is the place.
-    Raises:    anything raised ends the start; where the function itself raises, it is an event, and that piece is estimated.
+    Must not:  load what takes long; ``load`` is the place.
+    Raises:    anything raised ends the start; where ``load`` raises, it is an event, and all is estimated; where the function itself raises, it is an event, and that piece is estimated.
     """
 
 

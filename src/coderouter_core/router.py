@@ -146,6 +146,8 @@ class CodeRouter:
 
     async def start(self) -> None:
         """Open the ledger, make adapters ready, enter the services."""
+        loading = asyncio.create_task(self.routing.load())
+        self._stack.callback(loading.cancel)
         await self.ledger.open()
         self._stack.push_async_callback(self.ledger.aclose)
         for transport in self._transports:

@@ -116,6 +116,14 @@ def test_markup_in_what_an_upstream_said_is_shown_as_it_is(tmp_path: Path) -> No
     assert "[red]no[/red]" in explain("last", "--ledger", str(tmp_path / "ledger.db"), home=tmp_path).stdout
 
 
+def test_a_terminal_does_not_act_upon_what_an_upstream_said(tmp_path: Path) -> None:
+    said = {"provider": "a", "plugin": "b", "reason": "no\x1b[2J\x9b31m\u202ebell", "event": "skip-provider"}
+    write(tmp_path / "ledger.db", {"rejections": [said]})
+
+    told = explain("last", "--ledger", str(tmp_path / "ledger.db"), home=tmp_path).stdout
+    assert "no\ufffd[2J\ufffd31m\ufffdbell" in told
+
+
 @pytest.mark.parametrize("facts", [{}, {"too_long_bytes": 70_000}, {"unreadable": "TypeError"}])
 def test_a_trace_of_another_version_is_shown_as_far_as_it_goes(facts: dict[str, Any]) -> None:
     assert next(rows({"request_id": "req_1", "at": 0.0, "facts": facts}))[0] == "request"

@@ -188,6 +188,15 @@ def test_times_are_those_of_the_configured_zone(document: dict[str, Any]) -> Non
     assert read(document).recent[0].at == f"{hour:02d}{first[13:19]}"
 
 
+def test_a_terminal_does_not_act_upon_what_an_upstream_said(document: dict[str, Any]) -> None:
+    (entry, *others) = document["providers"]
+    entry = {**entry, "last_error": {"status": 500, "error": "no\x1b[2J\nnext\u202e"}}
+
+    rows = read({**document, "providers": [entry, *others]}).rows
+
+    assert next(row.error for row in rows if row.name == entry["name"]) == "no\ufffd[2J next\ufffd"
+
+
 def test_a_budget_has_a_bar(router: ServedRouter) -> None:
     assert re.search(r"budget +cloud +[#.]{16} \$0\.\d+ of \$5\.00", once(router).stdout)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -139,6 +140,33 @@ def test_a_window_that_a_backend_told_of_holds_for_a_while(
     router.ask(LONG)
 
     assert len(router.upstreams["small"].calls) == calls
+
+
+class Characters:
+    """A tokenizer for which every character is a token, and which has to be loaded."""
+
+    @hookimpl
+    def token_counter(self) -> Characters:
+        return self
+
+    async def load(self) -> None:
+        await asyncio.sleep(0)
+
+    def __call__(self, text: str) -> int:
+        return len(text)
+
+
+def test_who_may_take_a_prompt_that_was_too_long_is_decided_by_a_count() -> None:
+    # Of a prompt of 1,500 characters; by the estimate it would fit.
+    too_long = ProviderError(
+        "too long", status=400, body='{"error": {"code": "context_length_exceeded", "message": "too long"}}'
+    )
+    script = Script(small=too_long, large="large")
+    router = capable(script, Characters(), large={"max_context_tokens": 1_000})
+
+    asked = router.ask("a" * 1_500)
+
+    assert len(router.upstreams["large"].calls) == 0, asked.body
 
 
 def test_a_small_prompt_is_not_counted() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from coderouter_core.api import Dialect, Request
 from coderouter_core.events import Event, Level
+from coderouter_core.model.tokens import Counting, estimate_tokens
 from coderouter_core.routing.families import FEWEST_PROMPTS, MOST_FAMILIES, Families, family_of
 
 LONG = "the quick brown fox jumps over the lazy dog, and so it goes on. " * 50
@@ -112,3 +113,34 @@ def test_requests_are_not_kept_alive() -> None:
     families.watch(Request("r", Dialect.MESSAGES, {}, b""))
 
     assert len(families._requests) == 0
+
+
+class Vocabulary:
+    """Every character is a token, from when it is `exact`."""
+
+    exact = False
+
+    async def load(self) -> None:
+        self.exact = True
+
+    def __call__(self, text: str) -> int:
+        return len(text) if self.exact else estimate_tokens(text)
+
+
+def test_an_estimate_teaches_nothing_once_there_is_a_vocabulary() -> None:
+    vocabulary = Vocabulary()
+    families = Families(vocabulary)
+    requests = [
+        Request(f"r{number}", Dialect.MESSAGES, {"model": "m", "system": LONG, "messages": []}, b"")
+        for number in range(FEWEST_PROMPTS)
+    ]
+    for request in requests:
+        request.count_with(Counting(vocabulary, tokenizer=vocabulary))
+        families.watch(request)
+        assert not request.counted
+
+    vocabulary.exact = True
+    for request in requests:
+        families.saw(reported(request, 900))
+
+    assert families.factor("m") == 1.0

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
 
-import toktok  # type: ignore[import-untyped]
-
-from coderouter_core.api import Router, hookimpl
+from coderouter_core.api import hookimpl
 
 #: The vocabulary of OpenAI's current models; others differ from it by a nearly constant factor, which the core learns.
 ENCODING = "o200k_base"
@@ -20,26 +17,31 @@ LOOKS = 16
 
 def count(text: str) -> int:
     """The tokens of `text`. What UTF-8 cannot say counts as a replacement character."""
-    pieces = [piece if piece.isascii() else _encodable(piece) for piece in _pieces(text)]
-    return sum(toktok.batch_count(pieces, ENCODING, threads=1))
+    return _counted([piece if piece.isascii() else _encodable(piece) for piece in _pieces(text)])
+
+
+class Vocabulary:
+    """Counts tokens. Loading takes about half a second, off the event loop, and sixty megabytes that stay."""
+
+    async def load(self) -> None:
+        # Nothing is counted there: each thread that counts keeps a scratch buffer of sixteen megabytes.
+        await asyncio.to_thread(_counted, [])
+
+    def __call__(self, text: str) -> int:
+        return count(text)
 
 
 class TokensCounter:
-    """Loads the vocabulary beside the start, in a thread; before that the first count would wait for it."""
-
     @hookimpl
     def token_counter(self) -> Callable[[str], int]:
-        return count
-
-    @hookimpl
-    def service(self, router: Router) -> AbstractAsyncContextManager[None]:  # noqa: ARG002
-        return _loaded()
+        return Vocabulary()
 
 
-@asynccontextmanager
-async def _loaded() -> AsyncIterator[None]:
-    await asyncio.to_thread(count, "once")
-    yield
+def _counted(pieces: list[str]) -> int:
+    # Here: even without its vocabulary the library is of several megabytes, and most routers never count.
+    import toktok  # type: ignore[import-untyped]
+
+    return sum(toktok.batch_count(pieces, ENCODING, threads=1))
 
 
 def _pieces(text: str) -> list[str]:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import regex  # type: ignore[import-untyped,unused-ignore]
 from attrs import field, frozen
 
 from coderouter_core.api import Config, EventSpec, Level, Option, Request, Router, Scope, hookimpl
+
+if TYPE_CHECKING:
+    import regex  # type: ignore[import-untyped,unused-ignore]
 
 #: Seconds that a pattern may take over one request.
 TIMEOUT_S = 0.005
 #: Characters at the end of a text that are searched; a longer text is nearly always a paste before a question.
 LONGEST_TEXT = 65_536
-
-
 #: A literal text so long takes the engine seconds to make ready, at its first search, which no timeout ends.
 LONGEST_LITERAL = 256
 _ONE = r"(?:[^\\\[\](){}|.*+?^$]|\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|[^\w])|\[[^\]\\]\])"
-_LITERAL = regex.compile(rf"{_ONE}{{{LONGEST_LITERAL + 1}}}")
+_LITERAL = re.compile(rf"{_ONE}{{{LONGEST_LITERAL + 1}}}")
 
 
 def _compiles(_instance: object, _attribute: object, value: str) -> None:
@@ -27,6 +28,9 @@ def _compiles(_instance: object, _attribute: object, value: str) -> None:
         raise ValueError(
             f"holds a literal text of more than {LONGEST_LITERAL} characters: shorten it, or search with content_contains"
         )
+    # Here, since without such a rule nobody needs the library.
+    import regex  # type: ignore[import-untyped,unused-ignore]
+
     try:
         regex.compile(value)
     except regex.error as error:
@@ -90,5 +94,7 @@ class ContentRegexMatcher:
     def _pattern(self, source: str) -> regex.Pattern[str]:
         pattern = self._compiled.get(source)
         if pattern is None:
+            import regex
+
             pattern = self._compiled[source] = regex.compile(source)
         return pattern

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-import regex  # type: ignore[import-untyped,unused-ignore]
 from attrs import field, frozen
 
 from coderouter_core.api import Config, EventSpec, Level, Option, Request, Router, Scope, hookimpl
@@ -22,6 +21,9 @@ _INVOLVED = re.compile(r"\)[*+?{]|\\[1-9]|\(\?")
 
 
 def _compiles(_instance: object, _attribute: object, value: str) -> None:
+    # Here, since without such a rule nobody needs the library.
+    import regex  # type: ignore[import-untyped,unused-ignore]
+
     try:
         regex.compile(value)
     except regex.error as error:
@@ -85,6 +87,8 @@ class ModelPatternMatcher:
 
     def _compile(self, source: str) -> Callable[[str], object]:
         """What matches a whole id; under watch where it could take long, since a watch costs more than most ids."""
+        import regex
+
         whole: Callable[..., object] = regex.compile(source).fullmatch
         made = self._compiled[source] = whole if _is_quick(source) else partial(whole, timeout=TIMEOUT_S)
         return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import IO, Any
 
@@ -9,6 +10,10 @@ import click
 
 from coderouter_core import __version__
 from coderouter_core.errors import CodeRouterError, ConfigError
+
+# Whoever imports httpx also imports its own command line, and with that all of rich, where it is installed. Nobody
+# here asks for that command line; httpx does without it when it cannot be imported.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 #: The core's own commands, in the order of the help; each is `command` in the module of its name.
 OWN = ("serve", "demo", "check", "plugins", "stats", "explain", "route", "conformance")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 #: Seconds beyond the drain timeout after which a worker without a parent ends in any case.
 GRACE_S = 15.0
+#: New objects after which a start looks for garbage. What it imports and reads stays, and at the usual pace, of 700,
+#: to look through that again and again would be a fifth of the start.
+OBJECTS_OF_A_START = 50_000
 
 
 @frozen
@@ -101,6 +105,7 @@ def command(**given: Any) -> None:
     Without a providers.yaml, whatever runs on this machine is found and served: Ollama, LM Studio, llama.cpp,
     vLLM, and the keys of paid services when ALLOW_PAID=1.
     """
+    gc.set_threshold(OBJECTS_OF_A_START)
     asked = Asked(**given)
     _read_env_files(asked)
     environ = dict(os.environ)

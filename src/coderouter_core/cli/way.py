@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from coderouter_core.cli.printable import printable
+
 Facts = Mapping[str, Any]
 Row = tuple[str, str, str]
 
@@ -42,7 +44,7 @@ def show(trace: Facts, zone: dt.tzinfo = dt.UTC) -> None:
     grid.add_column(no_wrap=True, style="bold")
     grid.add_column(overflow="fold")
     for label, text, style in rows(trace, zone):
-        grid.add_row(label, Text(text, style))
+        grid.add_row(label, Text(printable(text), style))
     with console.capture() as captured:
         console.print(grid)
     lines = captured.get().splitlines()

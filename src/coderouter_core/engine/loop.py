@@ -145,7 +145,10 @@ class Engine:
         window, told = await self.find_window(provider), "is not known"
         if window is not None:
             beaten = [each.error.window or await self.find_window(each.provider) for each in too_long]
-            if window > max((known for known in beaten if known is not None), default=request.tokens):
+            known = [each for each in beaten if each is not None]
+            if not known:
+                await request.prepare(("tokens",))
+            if window > (max(known) if known else request.tokens):
                 return True
             told = f"of {window} tokens is no larger"
         reason = f"the prompt was too long for {too_long[-1].provider.name}, and its context window {told}"

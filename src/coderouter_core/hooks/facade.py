@@ -13,6 +13,7 @@ import pluggy
 from coderouter_core.errors import ConfigError, PluginError, Problem
 from coderouter_core.events import Event, Events, EventSpec
 from coderouter_core.hooks.answers import checked_cost, checked_headers
+from coderouter_core.hooks.counting import Counter
 from coderouter_core.hooks.filters import Named
 from coderouter_core.hooks.implementations import (
     Failures,
@@ -115,22 +116,13 @@ class Hooks:
     def open_paths(self) -> list[Said[str]]:
         return collected(self._table, "open_paths", str)
 
-    def token_counter(self, otherwise: Callable[[str], int]) -> Callable[[str], int]:
-        """The plugins' counter of tokens; `otherwise` where there is none, and for pieces on which it fails."""
+    def token_counter(self, otherwise: Callable[[str], int]) -> Counter | None:
+        """The plugins' counter of tokens; `otherwise` tells them where it cannot."""
         for each in self._table["token_counter"]:
-            counter = at_start(each, "token_counter", each.call)
-            if counter is not None:
-                return partial(self._counted, each, counter, otherwise)
-        return otherwise
-
-    def _counted(
-        self, each: Implementation, counter: Callable[[str], int], otherwise: Callable[[str], int], text: str
-    ) -> int:
-        try:
-            return counter(text)
-        except Exception as error:
-            self._failures.deciding(each, "token_counter", error)
-            return otherwise(text)
+            count = at_start(each, "token_counter", each.call)
+            if count is not None:
+                return Counter(count, otherwise, partial(self._failures.deciding, each, "token_counter"))
+        return None
 
     # ---- when somebody looks
 

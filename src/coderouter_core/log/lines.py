@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
 import orjson
-import structlog
 
 from coderouter_core.events import Event
 
@@ -30,10 +29,30 @@ def to_json(_logger: Any, _name: str, line: dict[str, Any]) -> str:
 def renderer(stream: TextIO) -> Renderer:
     """JSON lines, unless `stream` is a terminal."""
     if stream.isatty():
-        return structlog.dev.ConsoleRenderer(
+        # Here: its first import takes longer than a thousand lines of JSON, which need nothing of it.
+        import structlog
+
+        console = structlog.dev.ConsoleRenderer(
             colors=True, event_key="msg", timestamp_key="ts", pad_event_to=24
         )
+        return lambda logger, name, line: console(
+            logger, name, {key: _spelled(value) for key, value in line.items()}
+        )
     return to_json
+
+
+class _Spelled:
+    """Shown as `repr` spells it, so that a terminal does not act upon what is in it."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return repr(self._value)
+
+
+def _spelled(value: Any) -> Any:
+    return _Spelled(value) if isinstance(value, str) and not value.isprintable() else value
 
 
 class Lines:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import select
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,14 @@ except ImportError:  # a platform without it serves with one process
 #: Bytes at which the file is put aside, and how many of those are kept.
 MAX_BYTES = 50_000_000
 KEEP = 5
+#: Seconds that a pipe's reader may take to make room; the next lines do not wait for one that took longer.
+PATIENCE_S = 0.25
+
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+class UnreadError(OSError):
+    """It is a pipe that nobody reads yet: lines are lost until somebody does."""
 
 
 class Mirror:
@@ -23,7 +33,8 @@ class Mirror:
 
     Before it would grow beyond `max_bytes` the file becomes ``path.1``, that one ``path.2``, and so on; `keep` of
     them stay. Every process that writes holds a lock on the file meanwhile, so that nobody writes into one that
-    was put aside, and half a line is taken back. What is no regular file (a pipe, a device) is only written to.
+    was put aside, and half a line is taken back. What is no regular file (a pipe, a device) is only written to, and
+    never waited for longer than a moment: who reads a pipe may stop to, or not have begun.
     """
 
     def __init__(self, path: Path, max_bytes: int = MAX_BYTES, keep: int = KEEP) -> None:
@@ -31,12 +42,20 @@ class Mirror:
         self._max_bytes = max_bytes
         self._keep = keep
         self._fd = -1
+        # Whether a pipe took nothing lately, and whether what it took last is half of a line.
+        self._stuck = False
+        self._torn = False
 
     def open(self) -> None:
         """Make the file, and the folders it is in. Raises `OSError`."""
         if self._fd < 0:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                self._fd = os.open(self._path, _FLAGS, 0o600)
+            except OSError as error:
+                if error.errno == errno.ENXIO and self._path.is_fifo():
+                    raise UnreadError(errno.ENXIO, "nobody reads this pipe") from None
+                raise
             if stat.S_ISREG(os.fstat(self._fd).st_mode):
                 with contextlib.suppress(OSError):
                     os.fchmod(self._fd, 0o600)
@@ -110,15 +129,31 @@ class Mirror:
         return self._path.with_name(f"{self._path.name}.{number}")
 
     def _append(self, data: bytes, size: int) -> None:
+        if size < 0:
+            self._pour(b"\n" + data if self._torn else data)
+            return
         written = 0
         try:
             while written < len(data):
                 written += os.write(self._fd, data[written:])
         except OSError:
-            if written and size >= 0:
+            if written:
                 with contextlib.suppress(OSError):
                     os.ftruncate(self._fd, size)
             raise
+
+    def _pour(self, data: bytes) -> None:
+        """Write to what takes only so much at a time, and keeps what it took."""
+        patience_s, self._stuck = 0.0 if self._stuck else PATIENCE_S, True
+        written = 0
+        while written < len(data):
+            try:
+                written += os.write(self._fd, data[written:])
+            except BlockingIOError:
+                self._torn = data[:written][-1:] not in (b"", b"\n") or (self._torn and not written)
+                if not select.select((), (self._fd,), (), patience_s)[1]:
+                    raise BlockingIOError(errno.EAGAIN, "its reader takes nothing") from None
+        self._stuck = self._torn = False
 
 
 def _lock(fd: int) -> None:

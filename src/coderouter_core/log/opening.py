@@ -8,7 +8,7 @@ from pathlib import Path
 
 from coderouter_core.errors import ConfigError, Problem
 from coderouter_core.events import Level
-from coderouter_core.log.mirror import KEEP, MAX_BYTES, Mirror
+from coderouter_core.log.mirror import KEEP, MAX_BYTES, Mirror, UnreadError
 from coderouter_core.log.writer import LogWriter
 
 PATH, BYTES, KEPT = "CODEROUTER_EVENTS_PATH", "CODEROUTER_EVENTS_MAX_BYTES", "CODEROUTER_EVENTS_KEEP"
@@ -36,6 +36,8 @@ def _mirror(environ: Mapping[str, str]) -> Mirror | None:
     mirror = Mirror(path, _number(environ, BYTES, MAX_BYTES, FEWEST_BYTES), _number(environ, KEPT, KEEP, 0))
     try:
         mirror.open()
+    except UnreadError:
+        return mirror
     except OSError as error:
         if error.errno not in _PASSING:
             reason = (error.strerror or "cannot be written").lower()

@@ -164,7 +164,8 @@ class Request:
     @property
     def counted(self) -> bool:
         """Whether a tokenizer tells `tokens`, rather than an estimate."""
-        return self._counting.count is not ESTIMATE.count
+        size: PromptSize = self._fact("tokens")
+        return size.exact
 
     @property
     def prompt_size(self) -> PromptSize | None:
@@ -199,9 +200,15 @@ class Request:
         return known
 
     async def prepare(self, names: Iterable[str]) -> None:
-        """Compute facts that may take more than a millisecond, in slices of at most `SLICE_S`."""
+        """Compute facts that may take more than a millisecond, in slices of at most `SLICE_S`.
+
+        Tokens are counted when the vocabulary is there, if one is installed: the first prompt that needs the count
+        waits for it, so that what is decided by the count is decided alike before and after.
+        """
         for name in names:
             if name not in self._facts and (steps := _STEPS.get(name)):
+                if name == "tokens" and self._counting.tokenizer is not None:
+                    await self._counting.tokenizer.load()
                 self._facts[name] = await _paced(steps(self))
 
     def _fact(self, name: str) -> Any:
@@ -235,14 +242,15 @@ def _at_once(steps: Steps[T]) -> T:
 
 def _prompt_size(request: Request) -> Steps[PromptSize]:
     prompt = Prompt(request.body, request.turns)
-    count, text = request._counting.count, 0
+    count, tokenizer, text = request._counting.count, request._counting.tokenizer, 0
+    exact = tokenizer is not None and tokenizer.exact
     for piece in joined(prompt.texts()):
         text += count(piece)
         yield
     if request.operation is not Operation.GENERATE:
         # No chat template is put round it, and what came as tokens needs no counting.
-        return PromptSize(text, given_tokens(request.body, request.operation))
-    return PromptSize(text + PER_MESSAGE * prompt.messages, prompt.media)
+        return PromptSize(text, given_tokens(request.body, request.operation), exact)
+    return PromptSize(text + PER_MESSAGE * prompt.messages, prompt.media, exact)
 
 
 def _given(body: Mapping[str, Any], operation: Operation) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from attrs import frozen
 
@@ -96,15 +97,31 @@ def estimate_tokens(text: str) -> int:
     return min(max(round(tokens), -(-len(raw) // 16)), len(raw))
 
 
+class Tokenizer(Protocol):
+    """Counts tokens by a vocabulary that may have to be loaded first, and estimates them until it is."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether it counts by its vocabulary by now."""
+
+    async def load(self) -> None:
+        """Return when it is exact, or never will be. Loads only once, whoever waits for it."""
+
+    def __call__(self, text: str) -> int:
+        """The tokens of a piece of text."""
+
+
 @frozen
 class Counting:
     """How the tokens of a prompt are told: what `count` says of its text, times `factor`.
 
-    `factor` is what upstreams report for the model's family against what `count` says.
+    `factor` is what upstreams report for the model's family against what `count` says. `tokenizer` is what counts
+    where that is no estimate.
     """
 
     count: Callable[[str], int] = estimate_tokens
     factor: float = 1.0
+    tokenizer: Tokenizer | None = None
 
 
 ESTIMATE = Counting()
@@ -112,7 +129,11 @@ ESTIMATE = Counting()
 
 @frozen
 class PromptSize:
-    """Tokens of a prompt before any factor: those of its text by some count, and those of images and files."""
+    """Tokens of a prompt before any factor: those of its text by some count, and those of images and files.
+
+    `exact` says that a tokenizer counted the text, and not the estimate.
+    """
 
     text: int
     media: int
+    exact: bool = False

@@ -44,8 +44,8 @@ class Routing:
         self._conversations: Conversations | None = None
         if self._rules.sticky and ledger is not None and clock is not None:
             self._conversations = Conversations(self._rules.rules, ledger, clock)
-        self._count = hooks.token_counter(estimate_tokens)
-        self._families = Families()
+        self._tokenizer = hooks.token_counter(estimate_tokens)
+        self._families = Families(self._tokenizer)
         events.sinks.append(self._families.saw)
         self.profiles: dict[str, Profile] = {profile.name: profile for profile in config.profiles}
         self._alone = self._chains_of_one(config)
@@ -60,6 +60,12 @@ class Routing:
             if provider.name not in self.profiles
         }
 
+    async def load(self) -> None:
+        """Load the vocabulary that rules will ask for; without such a rule, nothing."""
+        ruling = self._default == AUTO and not self._rules.disabled
+        if self._tokenizer and ruling and any("tokens" in rule.facts for rule in self._rules.rules):
+            await self._tokenizer.load()
+
     async def choose(self, request: Request) -> Profile:
         """The profile for `request`. Raises `RequestError` (400) when it names one that does not exist."""
         return (await self.choice(request)).profile
@@ -67,7 +73,8 @@ class Routing:
     async def choice(self, request: Request) -> Choice:
         """As `choose`, and what chose it."""
         self._families.watch(request)
-        request.count_with(Counting(self._count, self._families.factor(request.model)))
+        factor = self._families.factor(request.model)
+        request.count_with(Counting(self._tokenizer or estimate_tokens, factor, self._tokenizer))
         if (asked := self._asked_for(request)) is not None:
             return asked
         if (named := self.profiles.get(request.model) or self._alone.get(request.model)) is not None:

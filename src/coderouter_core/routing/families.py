@@ -11,6 +11,7 @@ from attrs import define
 
 from coderouter_core.events import Event
 from coderouter_core.model import Request
+from coderouter_core.model.tokens import ESTIMATE, Tokenizer
 
 #: Families that are remembered; the one that was not seen for longest goes first.
 MOST_FAMILIES = 200
@@ -38,26 +39,34 @@ def family_of(model: str) -> str:
 
 @define
 class Learned:
-    """`ratio` of reported tokens to ours after `prompts`; `seen` counts all prompts, usable or not."""
+    """`ratio` of reported tokens to ours after `prompts`; `seen` counts all prompts, usable or not. `exact` says that
+    ours are a tokenizer's, and not estimated. `factor` is the ratio as of when there were prompts enough."""
 
+    factor: float = 1.0
     ratio: float = 1.0
+    exact: bool = False
     prompts: int = 0
     seen: int = 0
 
 
 class Families:
     """Watches requests and what came of them. Families are told by the model id that the client sends, since that
-    is what is known when a profile is chosen."""
+    is what is known when a profile is chosen. `tokenizer` is what counts prompts, where they are not estimated."""
 
-    def __init__(self) -> None:
+    def __init__(self, tokenizer: Tokenizer | None = None) -> None:
+        self._tokenizer = tokenizer
         self._learned: OrderedDict[str, Learned] = OrderedDict()
         self._requests: WeakValueDictionary[str, Request] = WeakValueDictionary()
         self._counting: set[asyncio.Task[None]] = set()
 
+    @property
+    def _exact(self) -> bool:
+        return self._tokenizer is not None and self._tokenizer.exact
+
     def factor(self, model: str) -> float:
         """What our count of a prompt for `model` is to be multiplied by; 1.0 while too little is known."""
         learned = self._learned.get(family_of(model))
-        return learned.ratio if learned is not None and learned.prompts >= FEWEST_PROMPTS else 1.0
+        return learned.factor if learned is not None else 1.0
 
     def watch(self, request: Request) -> None:
         """Learn from this request when its usage comes, if it lives until then."""
@@ -73,6 +82,9 @@ class Families:
         if request is None or cached or not reported:
             return
         family = self._of(request.model)
+        if family.exact is not self._exact:
+            # The factor of estimates serves until counts have taught their own.
+            family.exact, family.seen, family.prompts = self._exact, 0, 0
         family.seen += 1
         if request.prompt_size is not None:
             _learn(family, request, reported)
@@ -99,16 +111,21 @@ class Families:
             task.add_done_callback(self._counting.discard)
 
     async def _count(self, family: Learned, request: Request, reported: int) -> None:
+        if not self._exact:
+            # To learn is no reason to load a vocabulary that nobody has asked for yet.
+            request.count_with(ESTIMATE)
         await request.prepare(("tokens",))
         _learn(family, request, reported)
 
 
 def _learn(family: Learned, request: Request, reported: int) -> None:
     size = request.prompt_size
-    if size is None or size.media or size.text < SHORTEST_PROMPT:
+    if size is None or size.media or size.text < SHORTEST_PROMPT or size.exact is not family.exact:
         return
     ratio = reported / size.text
     if not PLAUSIBLE[0] <= ratio <= PLAUSIBLE[1]:
         return
     family.prompts += 1
     family.ratio += (ratio - family.ratio) * max(LATEST, 1 / family.prompts)
+    if family.prompts >= FEWEST_PROMPTS:
+        family.factor = family.ratio

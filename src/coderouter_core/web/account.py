@@ -42,7 +42,7 @@ class Account:
         self._dialect = dialect
         self._operation = operation
         self._traceparent = headers.get("traceparent", "")[:MOST_TRACEPARENT] or None
-        self._tracestate = headers.get("tracestate", "")[:MOST_TRACESTATE] or None
+        self._tracestate = _whole_members(headers.get("tracestate", "")) or None
         self._stream = False
         self._came = False
         self._ended = False
@@ -117,3 +117,10 @@ class Account:
             duration_ms=round(total_s * 1000, 1),
             overhead_ms=round((total_s - waited_s) * 1000, 2),
         )
+
+
+def _whole_members(tracestate: str) -> str:
+    """As many members as may be kept: half of one would be another value."""
+    if len(tracestate) <= MOST_TRACESTATE:
+        return tracestate
+    return tracestate[: MOST_TRACESTATE + 1].rpartition(",")[0]

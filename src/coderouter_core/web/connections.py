@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypercorn.asyncio import run
 from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.events import Event, Updated
 
 
 class Connection(TCPServer):
@@ -13,11 +14,19 @@ class Connection(TCPServer):
     CLOSE_WAIT, and a descriptor, for that long.
     """
 
+    is_over = False
+
     async def _read_data(self) -> None:
         try:
             await super()._read_data()
         finally:
+            self.is_over = True
             await self.idle_task.stop()
+
+    async def protocol_send(self, event: Event) -> None:
+        # An answer that ends after its client has gone would start the timer again.
+        if not (isinstance(event, Updated) and self.is_over):
+            await super().protocol_send(event)
 
 
 def mend() -> None:

@@ -12,8 +12,12 @@ from coderouter_core.api import Config, Router, Spender, spending
 
 DAYS = 30
 MONTHS = 12
-#: The ledger's file is read no more often than this while somebody looks.
-FRESH_S = 15.0
+#: Seconds for which what was read is fresh, and as a multiple of what the reading took: a ledger of many rows is not
+#: read all the time because somebody looks.
+FRESH_S = 1.0
+FRESH_TIMES = 20.0
+#: Seconds that the rest of the page waits for it; what was known before is shown meanwhile.
+PATIENCE_S = 2.0
 
 _SHOWN = ("requests", "cost_usd", "savings_usd", "unpriced")
 
@@ -24,7 +28,7 @@ class Costs:
     def __init__(self, config: Config, router: Router) -> None:
         self._router = router
         self._zone = _zone(config.settings.display_timezone)
-        self._read_at: float | None = None
+        self._stale_at: float | None = None
         self._reading: asyncio.Task[None] | None = None
         self._past: list[dict[str, Any]] = []
         self._past_until = ""
@@ -35,22 +39,24 @@ class Costs:
         return self._router.ledger.total(spending(Spender.PROVIDER, name, month))
 
     async def refresh(self) -> None:
-        """Read the ledger when what is known is old; who asks meanwhile waits for the same reading."""
-        now = self._router.clock.monotonic()
-        if self._reading is None and self._read_at is not None and now - self._read_at < FRESH_S:
-            return
+        """Read the ledger when what is known is old; who asks meanwhile waits for the same reading, not for ever."""
         if self._reading is None:
-            self._reading = asyncio.create_task(self._read(now))
-        await asyncio.shield(self._reading)
+            if self._stale_at is not None and self._router.clock.monotonic() < self._stale_at:
+                return
+            self._reading = asyncio.create_task(self._read())
+        await asyncio.wait({self._reading}, timeout=PATIENCE_S)
 
-    async def _read(self, now: float) -> None:
+    async def _read(self) -> None:
+        began = self._router.clock.monotonic()
         try:
             self.known = await asyncio.to_thread(self._sums)
         except Exception as error:
             # Whatever a ledger's store may raise, the rest of the page goes on.
             self.known = {**self.known, "error": f"the ledger cannot be read ({type(error).__name__})"}
         finally:
-            self._read_at, self._reading = now, None
+            now = self._router.clock.monotonic()
+            self._stale_at = now + max(FRESH_S, FRESH_TIMES * (now - began))
+            self._reading = None
 
     def _sums(self) -> dict[str, Any]:
         today = self._router.clock.utc().astimezone(self._zone).date()

@@ -12,7 +12,8 @@ from attrs import define, field
 
 from coderouter_core.api import Event, Router
 from coderouter_observer_dashboard.secrets import Secrets
-from coderouter_observer_dashboard.view import View, event_of
+from coderouter_observer_dashboard.snapshot import event_of
+from coderouter_observer_dashboard.view import Known, View
 
 #: Who comes when so many look is asked to come later.
 MOST_VIEWERS = 32
@@ -43,8 +44,8 @@ class Viewer:
     news: asyncio.Event = field(factory=asyncio.Event)
     behind: bool = True
     gone: bool = False
-    requests_seen: int = 0
-    sent: dict[str, bytes] = field(factory=dict)
+    known: Known = field(factory=dict)
+    sent: Mapping[str, bytes] = field(factory=dict)
 
     def tell(self, event: Event) -> None:
         if len(self.waiting) >= MOST_WAITING:
@@ -58,13 +59,14 @@ class Viewer:
 class Stream:
     """ASGI endpoint of ``/dashboard/stream``, and where events are handed in."""
 
-    def __init__(self, router: Router, view: View, seen: Callable[[], int], secrets: Secrets) -> None:
+    def __init__(self, router: Router, view: View, secrets: Secrets) -> None:
         self._router = router
         self._view = view
-        self._seen = seen
         self._secrets = secrets
         self.viewers: set[Viewer] = set()
-        self._computed: tuple[float, dict[str, bytes]] = (-TICK_S, {})
+        self._sections: Mapping[str, bytes] = {}
+        self._refreshed_at = -TICK_S
+        self._refreshing: asyncio.Task[None] | None = None
 
     def tell(self, event: Event) -> None:
         """Hand an event to everybody who looks."""
@@ -91,7 +93,7 @@ class Stream:
     async def _serve(self, viewer: Viewer, send: Send) -> None:
         loop = asyncio.get_running_loop()
         while not (viewer.gone or self._router.draining):
-            await self._view.refresh()
+            await self._refresh()
             due = loop.time() + TICK_S
             await self._send(send, self._tick(viewer))
             while not viewer.gone and (left := due - loop.time()) > 0:
@@ -108,32 +110,41 @@ class Stream:
 
     def _tick(self, viewer: Viewer) -> bytes:
         """A snapshot for who is behind, else the sections that are not as they were sent."""
-        sections = self._sections()
-        known = {} if viewer.behind else viewer.sent
-        changed = {name: text for name, text in sections.items() if known.get(name) != text}
-        seen = self._seen()
+        view, sections, more = self._view, self._sections, b""
+        told = {} if viewer.behind else viewer.sent
+        changed = {name: text for name, text in sections.items() if told.get(name) != text}
         if viewer.behind:
             kind = "snapshot"
             viewer.waiting.clear()
-            changed["requests"] = self._encode(self._view.requests())
-            changed["events"] = self._encode(self._view.events())
+            changed["requests"] = self._encode(view.requests())
+            changed["events"] = self._encode(view.events())
         else:
             kind = "update"
-            if seen > viewer.requests_seen:
-                changed["requests"] = self._encode(self._view.requests(viewer.requests_seen))
-        viewer.behind, viewer.requests_seen, viewer.sent = False, seen, sections
-        changed["now"] = self._encode(self._view.now())
+            if requests := view.requests(viewer.known):
+                changed["requests"] = self._encode(requests)
+            if events := view.events_of_others(viewer.known):
+                more = _frame("events", self._encode(events))
+        viewer.behind, viewer.known, viewer.sent = False, view.known(), sections
+        changed["now"] = self._encode(view.now())
         body = b",".join(b'"%s":%s' % (name.encode(), text) for name, text in changed.items())
-        return _frame(kind, b"{%s}" % body)
+        return _frame(kind, b"{%s}" % body) + more
 
-    def _sections(self) -> dict[str, bytes]:
-        """Computed once for all who look at about the same time."""
+    async def _refresh(self) -> None:
+        """Once for all who look at about the same time; who comes meanwhile waits for the same."""
         now = asyncio.get_running_loop().time()
-        at, sections = self._computed
-        if now - at >= TICK_S / 2:
-            sections = {name: self._encode(section) for name, section in self._view.sections().items()}
-            self._computed = (now, sections)
-        return sections
+        if self._refreshing is None and now - self._refreshed_at < TICK_S / 2:
+            return
+        if self._refreshing is None:
+            self._refreshing = asyncio.create_task(self._compute(now))
+        await asyncio.shield(self._refreshing)
+
+    async def _compute(self, now: float) -> None:
+        try:
+            await self._view.refresh()
+            self._sections = {name: self._encode(section) for name, section in self._view.sections().items()}
+            self._refreshed_at = now
+        finally:
+            self._refreshing = None
 
     def _events(self, viewer: Viewer) -> bytes:
         waiting = [event_of(event) for event in viewer.waiting]

@@ -5,167 +5,219 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
+from itertools import chain
 from typing import Any
 
-import attrs
+from attrs import frozen
 
-from coderouter_core.api import BudgetStanding, Config, Event, Provider, Router, Standing, month_of
+from coderouter_core.api import ChainView, Config, Peers, Provider, Router, month_of
 from coderouter_observer_dashboard.costs import Costs
-from coderouter_observer_dashboard.figures import figures_of, percentile
-from coderouter_observer_dashboard.record import MINUTES, Minute, Record
+from coderouter_observer_dashboard.figures import percentile, shown
+from coderouter_observer_dashboard.own import HOUR_S, Own
+from coderouter_observer_dashboard.record import MINUTES, MOST_EVENTS, MOST_REQUESTS, Minute
+from coderouter_observer_dashboard.snapshot import (
+    Plain,
+    Snapshot,
+    actions_of,
+    event_of,
+    minutes_of,
+    newest_of,
+    request_of,
+)
 
-HOUR_S = 3600.0
 #: Shares of requests: failed, or answered only by a fallback, from which on the router is not well.
 BAD_FAILED = 0.05
 BAD_AGAIN = 0.2
 SOME_AGAIN = 0.05
+#: Of those in flight, as many are shown: the oldest.
+MOST_LIVE = 200
 
 Section = Mapping[str, Any] | Sequence[Any]
+#: By process: how many requests and events of it somebody knows.
+Known = Mapping[str, tuple[int, int]]
+
+
+@frozen(eq=False)
+class Seen:
+    """What all processes saw, as they said last: `own`, `others` that live, and those that are `gone`."""
+
+    own: Snapshot
+    others: Sequence[Snapshot] = ()
+    gone: Sequence[Snapshot] = ()
+
+    @property
+    def living(self) -> list[Snapshot]:
+        return [self.own, *self.others]
+
+    @property
+    def everyone(self) -> list[Snapshot]:
+        return [self.own, *self.others, *self.gone]
 
 
 class View:
-    """Computed when somebody looks. Figures of a provider are kept until it was tried again, or a minute is over."""
+    """Computed when somebody looks, of what this process and its peers saw."""
 
-    def __init__(self, config: Config, router: Router, record: Record) -> None:
+    def __init__(self, config: Config, router: Router, own: Own, peers: Peers[Snapshot]) -> None:
         self._config = config
         self._router = router
-        self._record = record
+        self._own = own
+        self._peers = peers
         self._version = version("coderouter-core")
-        self._began = self.now()
+        self._seen: Seen | None = None
+        self._minutes: list[Minute] = []
         self.costs = Costs(config, router)
-        self._figures: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {}
 
     def now(self) -> float:
-        return self._router.clock.utc().timestamp()
+        return self._own.now()
 
     async def refresh(self) -> None:
-        """Bring up to date what takes long: one provider after the other, with room for requests between them."""
+        """Bring up to date what takes long."""
         await self.costs.refresh()
-        now = self.now()
-        for provider in self._config.providers:
-            if self._is_stale(provider, now):
-                self._figures_of(provider, now)
-                await asyncio.sleep(0)
+        seen = Seen(*await self._peers.seen())
+        oldest = self.now() // 60 - MINUTES
+        joined = await asyncio.to_thread(minutes_of, seen.everyone)
+        self._seen, self._minutes = seen, [each for each in joined if each.minute > oldest]
 
     def sections(self) -> dict[str, Section]:
-        """Everything but the lists that only grow."""
-        now = self.now()
-        said = self._router.standings()
-        standings = [(each.plugin, each.verdict) for each in said if isinstance(each.verdict, Standing)]
-        budgets = [each.verdict for each in said if isinstance(each.verdict, BudgetStanding)]
+        """Everything but the lists that only grow. `refresh` comes first."""
+        assert self._seen is not None, "refresh comes first"
+        seen = self._seen
         chains = [_chain(view) for view in self._router.chains()]
-        providers = self._providers(now, standings, budgets, chains)
-        minutes = self._minutes(now)
-        live = [attrs.asdict(each) for each in self._router.live()]
+        budgets = _budgets(seen)
+        providers = self._providers(seen, budgets, chains)
+        live = sorted(
+            chain.from_iterable(each.live for each in seen.living), key=lambda each: each["began_at"]
+        )
         return {
-            "router": self._about(minutes, providers),
-            "minutes": minutes,
+            "router": self._about(seen, providers, len(live)),
+            "minutes": [_minute(each) for each in self._minutes],
             "providers": providers,
-            "budgets": [attrs.asdict(each) for each in budgets],
+            "budgets": budgets,
             "chains": chains,
-            "live": sorted(live, key=lambda each: each["began_at"]),
-            "actions": self._actions(),
+            "live": live[:MOST_LIVE],
+            "actions": actions_of(seen.everyone),
             "costs": self.costs.known,
         }
 
-    def requests(self, since: int = 0) -> list[dict[str, Any]]:
-        """Requests that ended, oldest first, after the first `since` that ever did."""
-        return [request_of(event, model) for event, model in self._record.newest_requests(since)]
+    # ---- lists that only grow
 
-    def events(self, since: int = 0) -> list[dict[str, Any]]:
-        """Events, as `requests`."""
-        return [event_of(event) for event in self._record.newest_events(since)]
+    def known(self) -> Known:
+        """What somebody knows who was told everything now."""
+        record = self._own.record
+        others = {each.id: (each.requests_seen, each.events_seen) for each in self._others()}
+        return {**others, self._own.id: (record.requests_seen, record.events_seen)}
 
-    def _about(self, minutes: Sequence[Sequence[Any]], providers: Sequence[Mapping[str, Any]]) -> Section:
+    def requests(self, known: Known | None = None) -> list[Plain]:
+        """Requests that ended, oldest first: the newest, or those that came after what is `known`."""
+        since, record = _since(known, self._own.id, 0), self._own.record
+        own = [request_of(event, model) for event, model in record.newest_requests(since)]
+        others = [
+            _after(each.requests, each.requests_seen, _since(known, each.id, 0)) for each in self._others()
+        ]
+        return newest_of([own, *others], MOST_REQUESTS)
+
+    def events(self) -> list[Plain]:
+        """The newest events, oldest first."""
+        own = [event_of(event) for event in self._own.record.events]
+        return newest_of([own, *(each.events for each in self._others())], MOST_EVENTS)
+
+    def events_of_others(self, known: Known) -> list[Plain]:
+        """Events of other processes that came after what is `known`."""
+        new = [_after(each.events, each.events_seen, _since(known, each.id, 1)) for each in self._others()]
+        return newest_of(new, MOST_EVENTS)
+
+    def _others(self) -> Sequence[Snapshot]:
+        return [*self._seen.others, *self._seen.gone] if self._seen is not None else ()
+
+    # ---- sections
+
+    def _about(self, seen: Seen, providers: Sequence[Mapping[str, Any]], live: int) -> Section:
         settings = self._config.settings
-        total, failed, again = (sum(each[at] for each in minutes) for at in (1, 2, 4))
-        health, why = _health(total + failed, failed, again, providers)
+        ok, failed, left, again = (
+            sum(getattr(each, name) for each in self._minutes) for name in ("ok", "failed", "left", "again")
+        )
+        health, why = _health(ok + failed, failed, again, providers)
+        own, others = self._own.record.requests_seen, self._others()
         return {
             "version": self._version,
             "profile": self._config.default_profile,
-            "began_at": self._began,
+            "began_at": min(each.began_at for each in seen.everyone),
             "allow_paid": settings.allow_paid,
             "timezone": settings.display_timezone,
-            "requests_total": self._record.requests_seen,
-            "hour_ok": total,
+            "workers": len(seen.living),
+            "live": live,
+            "requests_total": own + sum(each.requests_seen for each in others),
+            "hour_ok": ok,
             "hour_failed": failed,
-            "hour_left": sum(each[3] for each in minutes),
+            "hour_left": left,
             "hour_again": again,
-            "hour_p95_ms": self._hour_p95(),
+            "hour_p95_ms": percentile((ms for each in self._minutes for ms in each.durations), 0.95),
             "health": health,
             "why": why,
-            "ledger_ok": bool(self._router.ledger.health().get("ok")),
+            "ledger_ok": all(each.ledger_ok for each in seen.living),
         }
 
-    def _hour_p95(self) -> float | None:
-        oldest = self.now() // 60 - MINUTES
-        return percentile(
-            (ms for each in self._record.minutes if each.minute > oldest for ms in each.durations), 0.95
-        )
-
-    def _minutes(self, now: float) -> list[list[Any]]:
-        """Of each minute of the last hour in which a request ended, the newest last: its Unix minute, how many went
-        well, failed, were left by their clients, took more than one attempt, p50 and p95 in ms, output tokens."""
-        oldest = now // 60 - MINUTES
-        return [_minute(each) for each in self._record.minutes if each.minute > oldest]
-
     def _providers(
-        self,
-        now: float,
-        standings: Sequence[tuple[str, Standing]],
-        budgets: Iterable[BudgetStanding],
-        chains: Iterable[Mapping[str, Any]],
+        self, seen: Seen, budgets: Iterable[Plain], chains: Iterable[Mapping[str, Any]]
     ) -> list[dict[str, Any]]:
-        capped = {each.name: attrs.asdict(each) for each in budgets if each.scope == "provider"}
-        out = {each["provider"]: each for chain in chains for each in chain["rejected"]}
+        capped = {each["name"]: each for each in budgets if each["scope"] == "provider"}
+        out = {each["provider"]: each for view in chains for each in view["rejected"]}
+        standings = list(chain.from_iterable(each.standings for each in seen.living))
+        # What died with a process is of its last hour, and not of ours for ever.
+        counting = [each for each in seen.everyone if each.at > self.now() - HOUR_S or each in seen.living]
         month = month_of(self._router.clock.utc())
         rows = []
         for provider in self._config.providers:
-            row = dict(self._figures_of(provider, now))
-            mine = [(plugin, said) for plugin, said in standings if said.provider == provider.name]
-            row["state"], row["reason"], row["until"] = _state(mine, capped.get(provider.name), out, provider)
-            row["budget"] = capped.get(provider.name)
-            row["month_usd"] = self.costs.of_provider(provider.name, month)
-            rows.append(row)
+            name = provider.name
+            mine = [said for said in standings if said["provider"] == name]
+            state, reason, until = _state(mine, capped.get(name), out, provider)
+            rows.append(
+                {
+                    "name": name,
+                    "model": provider.model,
+                    "kind": provider.kind,
+                    "place": _place(provider),
+                    **shown([each.figures[name] for each in counting if name in each.figures]),
+                    "state": state,
+                    "reason": reason,
+                    "until": until,
+                    "budget": capped.get(name),
+                    "month_usd": self.costs.of_provider(name, month),
+                }
+            )
         answered = sum(row["ok"] for row in rows)
         for row in rows:
             row["share"] = row["ok"] / answered if answered else None
         return rows
 
-    def _as_of(self, provider: Provider, now: float) -> tuple[int, int]:
-        return self._record.attempts_seen.get(provider.name, 0), int(now // 60)
 
-    def _is_stale(self, provider: Provider, now: float) -> bool:
-        known = self._figures.get(provider.name)
-        return known is None or known[0] != self._as_of(provider, now)
+def _since(known: Known | None, process: str, which: int) -> int:
+    return 0 if known is None else known.get(process, (0, 0))[which]
 
-    def _figures_of(self, provider: Provider, now: float) -> dict[str, Any]:
-        known = self._figures.get(provider.name)
-        if known is None or self._is_stale(provider, now):
-            lately = [
-                each
-                for each in self._record.attempts.get(provider.name, ())
-                if each.started_at + each.seconds > now - HOUR_S
-            ]
-            place = "local" if provider.is_local else "remote"
-            row = {
-                "name": provider.name,
-                "model": provider.model,
-                "kind": provider.kind,
-                "place": "paid" if provider.paid else place,
-                **figures_of(lately),
-            }
-            known = self._figures[provider.name] = (self._as_of(provider, now), row)
-        return known[1]
 
-    def _actions(self) -> list[dict[str, Any]]:
-        return [
-            {"event": event, "provider": provider, "plugin": plugin, **attrs.asdict(action)}
-            for (event, provider, plugin), action in self._record.actions.items()
-        ]
+def _after(newest: Sequence[Plain], ever: int, since: int) -> Sequence[Plain]:
+    """Of those that ever came the newest are there: those after the first `since`."""
+    return newest[-(ever - since) :] if ever > since else ()
+
+
+def _place(provider: Provider) -> str:
+    if provider.paid:
+        return "paid"
+    return "local" if provider.is_local else "remote"
+
+
+def _budgets(seen: Seen) -> list[dict[str, Any]]:
+    """What is spent is the same for all, by way of the ledger; each process holds for its own attempts."""
+    held: dict[tuple[str, str], float] = {}
+    for each in chain.from_iterable(snapshot.budgets for snapshot in seen.living):
+        key = (each["scope"], each["name"])
+        held[key] = held.get(key, 0.0) + each["held_usd"]
+    return [{**each, "held_usd": held[each["scope"], each["name"]]} for each in seen.own.budgets]
 
 
 def _minute(minute: Minute) -> list[Any]:
+    """Its Unix minute, how many requests went well, failed, were left by their clients, took more than one attempt,
+    p50 and p95 in ms, output tokens."""
     ms = minute.durations
     spread = [_round(percentile(ms, 0.5)), _round(percentile(ms, 0.95))]
     return [minute.minute, minute.ok, minute.failed, minute.left, minute.again, *spread, minute.tokens]
@@ -175,7 +227,7 @@ def _round(value: float | None) -> float | None:
     return None if value is None else round(value, 1)
 
 
-def _chain(view: Any) -> dict[str, Any]:
+def _chain(view: ChainView) -> dict[str, Any]:
     return {
         "profile": view.profile,
         "configured": view.configured,
@@ -190,7 +242,7 @@ _SEVERITY = ("resting", "unhealthy", "degraded", "slow", "healthy")
 
 
 def _state(
-    standings: Sequence[tuple[str, Standing]],
+    standings: Sequence[Plain],
     budget: Mapping[str, Any] | None,
     out: Mapping[str, Mapping[str, Any]],
     provider: Provider,
@@ -199,9 +251,9 @@ def _state(
     if budget is not None and budget["spent_usd"] >= budget["cap_usd"]:
         return "over budget", f"spent ${budget['spent_usd']:.2f} of ${budget['cap_usd']:.2f}", None
     if standings:
-        _, worst = min(standings, key=lambda each: _SEVERITY.index(each[1].state))
-        if worst.state != "healthy":
-            return worst.state, worst.reason, worst.until
+        worst = min(standings, key=lambda each: _SEVERITY.index(each["state"]))
+        if worst["state"] != "healthy":
+            return worst["state"], worst["reason"], worst["until"]
     if provider.name in out:
         return "left out", out[provider.name]["reason"], None
     return "healthy", "", None
@@ -221,21 +273,3 @@ def _health(total: int, failed: int, again: int, providers: Sequence[Mapping[str
     if again / total >= SOME_AGAIN:
         return "degraded", f"{again} of {total} requests needed a fallback in the last hour"
     return "healthy", f"{total - failed} of {total} requests answered in the last hour"
-
-
-def event_of(event: Event) -> dict[str, Any]:
-    """An event as the feed shows it."""
-    return {
-        "name": event.name,
-        "level": event.level.name.lower(),
-        "at": event.at,
-        "request_id": event.request_id,
-        "session_id": event.session_id,
-        "fields": event.fields,
-    }
-
-
-def request_of(event: Event, model: str) -> dict[str, Any]:
-    """A request as the timeline shows it, from the event of its end."""
-    said = {"request_id": event.request_id, "session_id": event.session_id, "at": event.at}
-    return {**said, "model": model, **event.fields}

@@ -242,6 +242,44 @@ def test_cost_is_that_of_the_ledger(clock: FakeClock) -> None:
     assert (seen["costs"]["months"][-1]["cost_usd"], seen["providers"][0]["month_usd"]) == (0.5, 0.5)
 
 
+def test_cost_is_read_again_as_soon_as_a_reading_pays(clock: FakeClock) -> None:
+    router = routed(clock=clock)
+    router.ask("hi")
+    seen = [data(router)["costs"]["days"][-1]["requests"]]
+    router.ask("hi")
+    for seconds in (0.5, 0.6):
+        clock.advance(seconds)
+        seen.append(data(router)["costs"]["days"][-1]["requests"])
+
+    assert seen == [1, 1, 2]
+
+
+def test_a_ledger_that_takes_long_is_read_less_often(clock: FakeClock) -> None:
+    router = routed(clock=clock)
+    ledger = router.core.ledger
+    readings: list[str] = []
+
+    class Slow:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(ledger, name)
+
+        def sums(self, by: str, *rest: Any) -> Any:
+            readings.append(by)
+            clock.advance(1.0)
+            return ledger.sums(by, *rest)
+
+    router.core.ledger = Slow()
+    data(router)
+    first = len(readings)
+    clock.advance(20.0 * first - 1)
+    data(router)
+    until_then = len(readings)
+    clock.advance(2)
+    data(router)
+
+    assert (first == until_then, len(readings) > until_then) == (True, True)
+
+
 def test_months_of_cost_are_twelve_and_go_on_with_time(clock: FakeClock) -> None:
     router = routed(
         Script(local=Reply("hello", usage=(1_000_000, 0))),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from coderouter_observer_dashboard.figures import figures_of, percentile
+from coderouter_observer_dashboard.figures import figures_of, percentile, shown
 from coderouter_observer_dashboard.record import (
     MINUTES,
     MOST_ACTIONS,
@@ -148,7 +148,7 @@ def test_figures_of_a_provider() -> None:
         attempt(Outcome.CANCELLED, seconds=1.0),
     ]
 
-    found = figures_of(tried)
+    found = shown([figures_of(tried)])
 
     assert (found["attempts"], found["ok"], found["failed"], found["success"]) == (3, 1, 1, 0.5)
     assert (found["ttft_p50_s"], found["ttft_p95_s"], found["tokens_per_s"]) == (0.1, 0.5, 10.0)

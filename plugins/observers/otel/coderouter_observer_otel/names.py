@@ -69,6 +69,9 @@ STREAM = "coderouter.stream"
 ESTIMATED = "coderouter.estimated"
 COST = "coderouter.cost_usd"
 
+#: Who serves a client: this router, whoever it asks.
+OURSELVES = "coderouter"
+
 
 @frozen
 class Names:

@@ -1,15 +1,10 @@
-"""The plugin: notes what requests do, and gives their records to the exporting thread."""
+"""The plugin: notes what requests do, and gives what ended to be exported."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
-
-from opentelemetry.trace import get_current_span
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from coderouter_core.api import (
     Attempt,
@@ -30,9 +25,8 @@ from coderouter_observer_otel.record import (
     Tried,
     is_noted,
     new_span_id,
-    new_trace_id,
 )
-from coderouter_observer_otel.settings import Otel, check, target
+from coderouter_observer_otel.settings import SIGNALS, Otel, check, propagates, target
 
 if TYPE_CHECKING:
     from coderouter_observer_otel.exporting import Export
@@ -42,12 +36,15 @@ LAST_EXPORT_S = 5.0
 
 
 class OtelObserver:
-    def __init__(self) -> None:
+    """`last_export_s` bounds the end of the router: a collector may never answer."""
+
+    def __init__(self, last_export_s: float = LAST_EXPORT_S) -> None:
+        self._last_export_s = last_export_s
         self._export: Export | None = None
         self._pending: dict[str, Pending] = {}
         self._noted: dict[str, bool] = {}
-        self._w3c = TraceContextTextMapPropagator()
         self._failing: dict[str, bool] = {}
+        self._propagates = True
 
     @hookimpl
     def declare_options(self) -> Iterable[Option]:
@@ -64,11 +61,12 @@ class OtelObserver:
     def configure(self, config: Config, router: Router) -> None:  # noqa: ARG002
         self._settings = config.option(Otel).otel
         check(self._settings)
+        self._propagates = propagates()
 
     @hookimpl
     def service(self, router: Router) -> AbstractAsyncContextManager[None] | None:
         settings = self._settings
-        if target(settings, "traces") is None and target(settings, "metrics") is None:
+        if not any(target(settings, signal) for signal in SIGNALS):
             return None
         return self._exporting(router)
 
@@ -78,10 +76,14 @@ class OtelObserver:
         if pending is None:
             return None
         tried = pending.tried[attempt.id] = Tried(new_span_id())
-        return pending.header(tried.span_id)
+        return pending.header(tried.span_id) if self._propagates else None
 
     @hookimpl
     def observe_attempt(self, attempt: Attempt) -> None:
+        if self._export is None:
+            return
+        if self._export.meters is not None:
+            self._export.meters.attempt(attempt)
         pending = self._pending.get(attempt.request_id)
         if pending is not None and (tried := pending.tried.get(attempt.id)) is not None:
             tried.attempt = attempt
@@ -92,78 +94,49 @@ class OtelObserver:
             return
         name = event.name
         if name == "request-received":
-            self._received(event)
+            self._received(self._export, event, event.request_id)
         elif name == "request-finished":
-            self._finished(event)
+            self._finished(self._export, event, event.request_id)
         else:
             noted = self._noted.get(name)
             if noted is None:
                 noted = self._noted[name] = is_noted(name)
             pending = self._pending.get(event.request_id) if noted else None
-            if pending is not None and len(pending.notes) < MOST_NOTES:
+            if pending is not None and pending.begun.sampled and len(pending.notes) < MOST_NOTES:
                 pending.notes.append(event)
 
-    def _received(self, event: Event) -> None:
-        assert self._export is not None
-        assert event.request_id is not None
-        given = event.fields.get("traceparent")
-        trace_id, parent, state, context = new_trace_id(), None, None, None
-        if given:
-            carrier = {"traceparent": given, "tracestate": event.fields.get("tracestate") or ""}
-            context = self._w3c.extract(carrier)
-            said = get_current_span(context).get_span_context()
-            if said.is_valid:
-                trace_id, parent, state = said.trace_id, said, said.trace_state
+    def _received(self, export: Export, event: Event, request_id: str) -> None:
         if len(self._pending) >= MOST_REQUESTS:
-            del self._pending[next(iter(self._pending))]
-        sampled = self._export.samples(trace_id, context)
-        self._pending[event.request_id] = Pending(event, trace_id, new_span_id(), sampled, parent, state)
+            oldest = self._pending.pop(next(iter(self._pending)))
+            if oldest.begun.sampled and export.traces is not None:
+                export.traces.lose(oldest)
+        given = event.fields["traceparent"] if self._propagates else None
+        begun = export.begin(given, event.fields["tracestate"])
+        self._pending[request_id] = Pending(event, new_span_id(), begun)
 
-    def _finished(self, event: Event) -> None:
-        assert self._export is not None
-        assert event.request_id is not None
-        pending = self._pending.pop(event.request_id, None)
-        if pending is not None:
+    def _finished(self, export: Export, event: Event, request_id: str) -> None:
+        if export.meters is not None:
+            export.meters.request(event.fields)
+        pending = self._pending.pop(request_id, None)
+        if pending is not None and pending.begun.sampled and export.traces is not None:
             pending.finished, pending.ended_at = event.fields, event.at
-            self._export.put(pending)
+            export.traces.put(pending)
 
     @asynccontextmanager
     async def _exporting(self, router: Router) -> AsyncIterator[None]:
         # Only now: it takes a fifth of a second, and who exports nothing need not wait for it.
         from coderouter_observer_otel.exporting import Export
 
-        loop = asyncio.get_running_loop()
-
-        def tell(signal: str, worked: bool) -> None:
-            if self._failing.get(signal, False) is worked and not loop.is_closed():
+        def tell(signal: str, worked: bool, dropped: int) -> None:
+            if self._failing.get(signal, False) is worked:
                 self._failing[signal] = not worked
-                loop.call_soon_threadsafe(self._tell, router, signal, worked)
+                name = "otel-export-works" if worked else "otel-export-failed"
+                router.emit(name, signal=signal, dropped=dropped)
 
         self._export = export = Export(self._settings, tell)
         try:
             yield
         finally:
             self._export = None
-            await _within(export, LAST_EXPORT_S)
-
-    def _tell(self, router: Router, signal: str, worked: bool) -> None:
-        name = "otel-export-works" if worked else "otel-export-failed"
-        router.emit(name, signal=signal, dropped=self._export.dropped if self._export else 0)
-
-
-async def _within(export: Export, limit_s: float) -> None:
-    """Close `export`, or leave it to a thread that ends with the process: a collector may never answer."""
-    loop = asyncio.get_running_loop()
-    closed = asyncio.Event()
-
-    def close() -> None:
-        export.close()
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(closed.set)
-
-    threading.Thread(target=close, name="coderouter-otel-close", daemon=True).start()
-    try:
-        async with asyncio.timeout(limit_s):
-            await closed.wait()
-    except TimeoutError:
-        return
+            self._pending.clear()
+            await export.aclose(self._last_export_s)

@@ -6,8 +6,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import define, field
-from opentelemetry.trace import SpanContext, TraceFlags, TraceState
+from attrs import define, field, frozen
 
 from coderouter_core.api import Attempt, Event
 
@@ -72,16 +71,24 @@ class Tried:
     attempt: Attempt | None = None
 
 
+@frozen
+class Begun:
+    """The trace that a request belongs to. `parent_id` is the span that the client gave, 0 where it gave none; `state`
+    is a ``tracestate``."""
+
+    trace_id: int
+    parent_id: int
+    sampled: bool
+    state: str = ""
+
+
 @define(eq=False)
 class Pending:
-    """One request. `parent` is the span that the client gave, `trace_id` and `span_id` are those of ours."""
+    """One request. `span_id` is that of its own span."""
 
     received: Event
-    trace_id: int
     span_id: int
-    sampled: bool
-    parent: SpanContext | None = None
-    state: TraceState | None = None
+    begun: Begun
     tried: dict[str, Tried] = field(factory=dict)
     notes: list[Event] = field(factory=list)
     finished: Mapping[str, Any] = field(factory=dict)
@@ -89,10 +96,10 @@ class Pending:
 
     def header(self, span_id: int) -> dict[str, str]:
         """W3C Trace Context that makes `span_id` the parent of what an upstream does."""
-        flags = TraceFlags.SAMPLED if self.sampled else TraceFlags.DEFAULT
-        headers = {"traceparent": f"00-{self.trace_id:032x}-{span_id:016x}-{flags:02x}"}
-        if self.state:
-            headers["tracestate"] = self.state.to_header()
+        begun = self.begun
+        headers = {"traceparent": f"00-{begun.trace_id:032x}-{span_id:016x}-{begun.sampled:02x}"}
+        if begun.state:
+            headers["tracestate"] = begun.state
         return headers
 
 

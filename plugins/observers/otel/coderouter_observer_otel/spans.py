@@ -1,173 +1,192 @@
-"""The trace of a request: a span for it, and one below for each attempt."""
+"""The trace of a request as OTLP writes it: a span for it, and one below for each attempt.
+
+A span is written when its request ends, straight into the message that carries it. The SDK's own spans are objects
+of some thirty parts that are validated one by one and encoded one by one, several times as dear as all else that the
+router does for a request; and most of those parts are the same in every span, so here they are encoded once and kept.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
 from typing import Any
 
-from opentelemetry import trace
-from opentelemetry.sdk.trace import Tracer
-from opentelemetry.sdk.trace.id_generator import IdGenerator
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, SpanFlags, Status
 
-from coderouter_core.api import Attempt, Event, Outcome
+from coderouter_core.api import Attempt, Event, Operation, Outcome, Provider
 from coderouter_observer_otel import names
-from coderouter_observer_otel.record import SAFE_FIELDS, Pending
+from coderouter_observer_otel.encoding import key_values
+from coderouter_observer_otel.facts import error_of_request, error_type, of_attempt
+from coderouter_observer_otel.record import SAFE_FIELDS, Pending, Tried
 
-#: A status of the router's that tells of its own failure, not of the client's mistake.
-FAILED_FROM = 500
-
-
-class GivenIds(IdGenerator):
-    """Ids that were chosen before: an upstream was told of them while its span was not made yet."""
-
-    def __init__(self) -> None:
-        self.trace_id = 1
-        self.span_id = 1
-
-    def generate_trace_id(self) -> int:
-        return self.trace_id
-
-    def generate_span_id(self) -> int:
-        return self.span_id
+#: Sets of attributes that are kept encoded.
+MOST_KEPT = 2000
+#: Of a parent that is ours, and of one that came with the request; every span that is written was sampled.
+OURS = 1 | SpanFlags.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
+THEIRS = OURS | SpanFlags.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK
 
 
-class SpanMaker:
-    """Makes spans of requests that have ended. Used by one thread."""
+def write(spans: Any, pending: Pending) -> None:
+    """Add the spans of a request that ended to `spans`, a repeated field."""
+    trace_id = pending.begun.trace_id.to_bytes(16, "big")
+    above = pending.span_id.to_bytes(8, "big")
+    _request(spans, pending, trace_id, above)
+    for number, tried in enumerate(pending.tried.values(), 1):
+        if tried.attempt is not None:
+            _attempt(spans, tried, tried.attempt, number, (trace_id, above, pending.begun.state))
 
-    def __init__(self, tracer: Tracer, ids: GivenIds) -> None:
-        self._tracer = tracer
-        self._ids = ids
 
-    def make(self, pending: Pending) -> None:
-        """The spans of a request, from its record."""
-        self._ids.trace_id = pending.trace_id
-        start = _ns(pending.ended_at - float(pending.finished["duration_ms"]) / 1000)
-        operation = names.OPERATIONS.get(str(pending.received.fields.get("operation")), "chat")
-        for number, tried in enumerate(pending.tried.values(), 1):
-            if tried.attempt is not None:
-                self._attempt(pending, tried.span_id, tried.attempt, number, operation)
-        self._ids.span_id = pending.span_id
-        fields = pending.received.fields
-        route = names.ROUTES.get((fields["dialect"], fields.get("operation", "generate")), "/v1")
-        parent = None if pending.parent is None else _below(pending.parent)
-        span = self._tracer.start_span(
-            f"POST {route}",
-            context=parent or trace.set_span_in_context(trace.INVALID_SPAN),
-            kind=SpanKind.SERVER,
-            attributes=_request(pending, route, operation),
-            start_time=start,
+def _request(spans: Any, pending: Pending, trace_id: bytes, span_id: bytes) -> None:
+    begun = pending.begun
+    received, finished = pending.received.fields, pending.finished
+    dialect, operation = finished["dialect"], finished["operation"]
+    span = spans.add(
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_span_id=begun.parent_id.to_bytes(8, "big") if begun.parent_id else b"",
+        trace_state=begun.state,
+        flags=THEIRS if begun.parent_id else OURS,
+        start_time_unix_nano=_ns(pending.ended_at - finished["duration_ms"] / 1000),
+        end_time_unix_nano=_ns(pending.ended_at),
+        attributes=key_values(
+            (
+                (names.REQUEST_ID, pending.received.request_id),
+                (names.CONVERSATION, pending.received.session_id),
+                (names.COST, finished["cost_usd"] if finished["priced"] else None),
+            )
+        ),
+    )
+    span.MergeFromString(
+        _facts_of_request(
+            dialect,
+            operation,
+            received["model"],
+            finished["stream"],
+            finished["profile"],
+            finished["provider"],
+            finished["attempts"],
+            finished["status"],
+            finished["outcome"],
+            error_of_request(finished),
         )
-        for note in pending.notes:
-            span.add_event(note.name, _safe(note), timestamp=_ns(note.at))
-        status = pending.finished["status"]
-        if status >= FAILED_FROM or pending.finished["outcome"] == "broken":
-            span.set_attribute(names.ERROR_TYPE, _error_type(pending))
-            span.set_status(Status(StatusCode.ERROR))
-        span.end(_ns(pending.ended_at))
+    )
+    for note in pending.notes:
+        span.events.add(name=note.name, time_unix_nano=_ns(note.at), attributes=_safe(note))
 
-    def _attempt(self, pending: Pending, span_id: int, attempt: Attempt, number: int, operation: str) -> None:
-        self._ids.span_id = span_id
-        ours = SpanContext(
-            pending.trace_id, pending.span_id, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED)
+
+def _attempt(
+    spans: Any, tried: Tried, attempt: Attempt, number: int, above: tuple[bytes, bytes, str]
+) -> None:
+    trace_id, parent_id, state = above
+    usage, cost = attempt.usage, attempt.cost
+    told: tuple[tuple[str, Any], ...] = (
+        (names.CONVERSATION, attempt.session_id),
+        (names.COST, cost.usd if cost is not None else None),
+    )
+    counted = usage.reported or attempt.estimated
+    if counted:
+        told = (
+            *told,
+            (names.INPUT_TOKENS, usage.prompt),
+            (names.OUTPUT_TOKENS, usage.output),
+            (names.CACHE_READ_TOKENS, usage.cache_read),
+            (names.CACHE_WRITE_TOKENS, usage.cache_write),
+            (names.REASONING_TOKENS, usage.reasoning),
         )
-        span = self._tracer.start_span(
-            f"{operation} {attempt.provider.model}".rstrip(),
-            context=_below(ours),
-            kind=SpanKind.CLIENT,
-            attributes={**of_attempt(attempt, operation), **_answer(attempt, number)},
-            start_time=_ns(attempt.started_at),
+    failed = attempt.outcome in (Outcome.FAILED, Outcome.BROKEN)
+    span = spans.add(
+        trace_id=trace_id,
+        span_id=tried.span_id.to_bytes(8, "big"),
+        parent_span_id=parent_id,
+        trace_state=state,
+        flags=OURS,
+        start_time_unix_nano=_ns(attempt.started_at),
+        end_time_unix_nano=_ns(attempt.started_at + attempt.seconds),
+        attributes=key_values(told),
+    )
+    span.MergeFromString(
+        _facts_of_attempt(
+            attempt.provider,
+            attempt.operation,
+            number,
+            attempt.outcome,
+            attempt.status,
+            attempt.estimated if counted else None,
+            error_type(attempt) if failed else None,
+            attempt.error_kind if failed else None,
         )
-        if attempt.outcome in (Outcome.FAILED, Outcome.BROKEN):
-            span.set_attribute(names.ERROR_TYPE, error_type(attempt))
-            span.set_status(Status(StatusCode.ERROR, attempt.error_kind))
-        span.end(_ns(attempt.started_at + attempt.seconds))
-
-
-def of_attempt(attempt: Attempt, operation: str) -> dict[str, Any]:
-    """Who was asked what; all of it from the configuration, so that metrics may be told apart by it."""
-    provider = attempt.provider
-    return {
-        names.OPERATION: operation,
-        names.PROVIDER: names.provider_name(provider),
-        names.REQUEST_MODEL: provider.model,
-        names.PROVIDER_NAME: provider.name,
-        **names.server(provider),
-    }
-
-
-def error_type(attempt: Attempt) -> str:
-    """The status that the upstream answered with, else what went wrong."""
-    if attempt.error_kind in ("status", "context") and attempt.status is not None:
-        return str(attempt.status)
-    return attempt.error_kind or "_OTHER"
-
-
-def _answer(attempt: Attempt, number: int) -> dict[str, Any]:
-    usage = attempt.usage
-    told: dict[str, Any] = {
-        names.ATTEMPT: number,
-        names.OUTCOME: attempt.outcome.value,
-        names.CONVERSATION: attempt.session_id,
-        names.STATUS: attempt.status,
-    }
-    if usage.reported or attempt.estimated:
-        told |= {
-            names.INPUT_TOKENS: usage.prompt,
-            names.OUTPUT_TOKENS: usage.output,
-            names.CACHE_READ_TOKENS: usage.cache_read,
-            names.CACHE_WRITE_TOKENS: usage.cache_write,
-            names.REASONING_TOKENS: usage.reasoning,
-            names.ESTIMATED: attempt.estimated,
-        }
-    if attempt.cost is not None:
-        told[names.COST] = attempt.cost.usd
-    return _known(told.items())
-
-
-def _request(pending: Pending, route: str, operation: str) -> dict[str, Any]:
-    received, finished = pending.received, pending.finished
-    return _known(
-        {
-            names.METHOD: "POST",
-            names.ROUTE: route,
-            names.STATUS: finished["status"],
-            names.OPERATION: operation,
-            names.REQUEST_MODEL: received.fields["model"] or None,
-            names.CONVERSATION: received.session_id,
-            names.REQUEST_ID: received.request_id,
-            names.DIALECT: finished["dialect"],
-            names.STREAM: finished["stream"],
-            names.PROFILE: finished["profile"],
-            names.PROVIDER_NAME: finished["provider"],
-            names.ATTEMPTS: finished["attempts"],
-            names.OUTCOME: finished["outcome"],
-            names.COST: finished["cost_usd"] if finished["priced"] else None,
-        }.items()
     )
 
 
-def _error_type(pending: Pending) -> str:
-    finished = pending.finished
-    return "broken" if finished["outcome"] == "broken" else str(finished["status"])
+@functools.lru_cache(maxsize=MOST_KEPT)
+def _facts_of_request(
+    dialect: str,
+    operation: str,
+    model: str,
+    stream: bool,
+    profile: str | None,
+    provider: str | None,
+    attempts: int,
+    status: int,
+    outcome: str,
+    error: str | None,
+) -> bytes:
+    """What is the same in the spans of many requests. Parts of a message, one after the other, are that message."""
+    route = names.ROUTES.get((dialect, operation), "/v1")
+    told = (
+        (names.METHOD, "POST"),
+        (names.ROUTE, route),
+        (names.STATUS, status),
+        (names.OPERATION, names.OPERATIONS.get(operation, "chat")),
+        (names.REQUEST_MODEL, model or None),
+        (names.DIALECT, dialect),
+        (names.STREAM, stream),
+        (names.PROFILE, profile),
+        (names.PROVIDER_NAME, provider),
+        (names.ATTEMPTS, attempts),
+        (names.OUTCOME, outcome),
+        (names.ERROR_TYPE, error),
+    )
+    part = Span(name=f"POST {route}", kind=Span.SPAN_KIND_SERVER, attributes=key_values(told))
+    part.status.CopyFrom(_status(error is not None))
+    return bytes(part.SerializeToString())
 
 
-def _known(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value for name, value in pairs if value is not None}
+@functools.lru_cache(maxsize=MOST_KEPT)
+def _facts_of_attempt(
+    provider: Provider,
+    operation: Operation,
+    number: int,
+    outcome: Outcome,
+    status: int | None,
+    estimated: bool | None,
+    error: str | None,
+    error_kind: str | None,
+) -> bytes:
+    told = (
+        *of_attempt(provider, operation),
+        (names.ATTEMPT, number),
+        (names.OUTCOME, outcome.value),
+        (names.STATUS, status),
+        (names.ESTIMATED, estimated),
+        (names.ERROR_TYPE, error),
+    )
+    name = f"{names.OPERATIONS.get(operation.value, 'chat')} {provider.model}".rstrip()
+    part = Span(name=name, kind=Span.SPAN_KIND_CLIENT, attributes=key_values(told))
+    part.status.CopyFrom(_status(error is not None, error_kind or ""))
+    return bytes(part.SerializeToString())
 
 
-def _safe(note: Event) -> dict[str, Any]:
+def _status(failed: bool, message: str = "") -> Status:
+    return Status(code=Status.STATUS_CODE_ERROR if failed else Status.STATUS_CODE_UNSET, message=message)
+
+
+def _safe(note: Event) -> list[Any]:
     """What of an event's fields a trace may hold, in types that it takes."""
-    fields = ((name, value) for name, value in note.fields.items() if name in SAFE_FIELDS)
-    return {
-        name: [str(each) for each in value] if isinstance(value, (list, tuple)) else value
-        for name, value in fields
-        if isinstance(value, (str, bool, int, float, list, tuple))
-    }
-
-
-def _below(context: SpanContext) -> Any:
-    return trace.set_span_in_context(NonRecordingSpan(context))
+    return key_values(
+        (name, [str(each) for each in value] if isinstance(value, (list, tuple)) else value)
+        for name, value in note.fields.items()
+        if name in SAFE_FIELDS and isinstance(value, (str, bool, int, float, list, tuple))
+    )
 
 
 def _ns(at: float) -> int:

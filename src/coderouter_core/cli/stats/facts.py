@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
+from coderouter_core.cli.printable import all_printable
+
 #: States in which a provider does less than it should, the worse the later.
 STATES = ("healthy", "slow", "degraded", "resting", "unhealthy")
 
@@ -112,7 +114,8 @@ class Facts:
 
 
 def read(document: Mapping[str, Any]) -> Facts:
-    """The facts of a router's ``/metrics.json``."""
+    """The facts of a router's ``/metrics.json``, as they can be printed."""
+    document = all_printable(document)
     counters = _table(document.get("counters"))
     config = _table(document.get("config"))
     zone = str(config.get("display_timezone") or "UTC")

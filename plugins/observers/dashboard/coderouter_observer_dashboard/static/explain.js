@@ -6,6 +6,8 @@ import { ask } from "./link.js";
 import { outcome } from "./traffic.js";
 
 const PREFIX = "#request=";
+const PATIENCE = 4;
+const PAUSE_MS = 500;
 let opener = null;
 
 /** Follow the fragment of the address: it opens and closes the dialog. */
@@ -33,13 +35,22 @@ async function show() {
   const body = byId("explain-body");
   draw(body, h("p", { class: "empty" }, "asking …"));
   try {
-    const response = await ask(`/explain/${encodeURIComponent(id)}`);
-    if (response.status === 404) return draw(body, h("p", { class: "empty" }, `nothing is known of ${id}: it has not ended, or the ledger keeps it no longer`));
+    const response = await asked(id);
+    if (response.status === 404) return draw(body, h("p", { class: "empty" }, `no way is kept of ${id}: it only counted tokens, or ended before a profile was chosen, or has not ended; or the ledger keeps it no longer`));
     if (!response.ok) return draw(body, h("p", { class: "empty" }, `the router answered with status ${response.status}`));
     const { request_id, facts } = await response.json();
     draw(body, way(request_id, facts));
   } catch {
     draw(body, h("p", { class: "empty" }, "the router cannot be reached"));
+  }
+}
+
+/** Another process writes down what it served within a second or two: until then it may not be known to this one. */
+async function asked(id) {
+  for (let tries = PATIENCE; ; tries -= 1) {
+    const response = await ask(`/explain/${encodeURIComponent(id)}`);
+    if (response.status !== 404 || !tries) return response;
+    await new Promise((done) => setTimeout(done, PAUSE_MS));
   }
 }
 

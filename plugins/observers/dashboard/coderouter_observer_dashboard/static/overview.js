@@ -9,7 +9,7 @@ const MINUTES = 60;
 export function drawHead({ router, now, actions, providers }) {
   setZone(router.timezone);
   byId("health").dataset.state = router.health;
-  const began = span(now - router.began_at);
+  const began = span(now - router.began_at) + (router.workers > 1 ? ` · ${number(router.workers)} workers` : "");
   const words = {
     version: router.version,
     profile: router.profile,
@@ -57,7 +57,7 @@ export function drawTiles({ router, live, costs, now, minutes }) {
     tile("Answered", percent(total ? router.hour_ok / total : null), `${number(router.hour_failed)} failed`, router.hour_failed ? "bad" : null),
     tile("95 % done within", milliseconds(router.hour_p95_ms), "last hour"),
     tile("Tokens out", short(tokens), "last hour"),
-    tile("In flight", number(live.length), live.length ? `longest ${span(now - live[0].began_at)}` : "nobody waits"),
+    tile("In flight", number(router.live), live.length ? `longest ${span(now - live[0].began_at)}` : "nobody waits"),
     tile("Cost today", usd(today?.cost_usd), besides(today)),
     tile("This month", usd(month?.cost_usd), besides(month)),
   ]);

@@ -28,7 +28,8 @@ function told(kind, data) {
   drawSoon();
 }
 
-const newest = (list, most) => (list.length > most ? list.slice(-most) : list);
+// News of several processes come in the order in which each told them, not in that of time.
+const newest = (list, most) => list.sort((one, other) => one.at - other.at).slice(-most);
 const numbered = (events) => events.map((each) => ({ ...each, number: (numbers += 1) }));
 
 function drawSoon() {

@@ -4,7 +4,7 @@ import { draw, h } from "./dom.js";
 
 const orders = new Map();
 
-/** Draw into `place`. `columns` are {id, name, cell(row), by?(row), num?, wide?}; `by` makes a column sortable. Rows keep the order
+/** Draw into `place`. `columns` are {id, name, cell(row), by?(row), num?, wide?, words?}; `by` makes a column sortable. Rows keep the order
  * given until somebody sorts. `key(row)` says who a row is. */
 export function table(place, { label, columns, rows, key, empty, row: props }) {
   const order = orders.get(place);
@@ -16,7 +16,7 @@ export function table(place, { label, columns, rows, key, empty, row: props }) {
     h("table", { "aria-label": label },
       h("thead", {}, h("tr", {}, columns.map((each) => head(place, each, order, again)))),
       h("tbody", {}, sorted.map((row) => h("tr", { key: key(row), ...props?.(row) },
-        columns.map((each) => h("td", { class: [each.num && "num", each.wide && "wide"].filter(Boolean).join(" ") || null, "data-label": each.name }, each.cell(row))))))),
+        columns.map((each) => h("td", { class: [each.num && "num", each.wide && "wide", each.words && "words"].filter(Boolean).join(" ") || null, "data-label": each.name }, each.cell(row))))))),
     rows.length ? null : h("p", { class: "empty" }, empty),
   );
 }

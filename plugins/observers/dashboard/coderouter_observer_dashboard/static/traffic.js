@@ -7,8 +7,8 @@ import { table } from "./table.js";
 const LEVELS = ["debug", "info", "warning", "error"];
 const PHASES = { choosing: 1, waiting: 2, streaming: 3 };
 
-export function drawLive({ live, now }) {
-  byId("live-count").textContent = live.length ? `${number(live.length)} under way` : "";
+export function drawLive({ live, now, router }) {
+  byId("live-count").textContent = router.live ? `${number(router.live)} under way` : "";
   draw(byId("live"), live.length ? h("ul", { class: "flights" }, live.slice(0, 50).map((each) => flight(each, now))) : h("p", { class: "empty" }, "nothing is in flight"));
 }
 
@@ -36,8 +36,8 @@ export function drawRequests({ requests }) {
     columns: [
       { id: "at", name: "Ended", by: (row) => row.at, cell: (row) => h("a", { class: "num", href: `#request=${encodeURIComponent(row.request_id)}` }, time(row.at)) },
       { id: "outcome", name: "Outcome", by: (row) => row.outcome, cell: (row) => [outcome(row.outcome), h("span", { class: "soft" }, ` ${row.status ?? ""}`)] },
-      { id: "profile", name: "Profile", by: (row) => row.profile, cell: (row) => row.profile ?? "–" },
-      { id: "provider", name: "Provider", by: (row) => row.provider, cell: (row) => [row.provider ?? "–", row.attempts > 1 ? h("span", { class: "tag weak" }, `${row.attempts} attempts`) : null] },
+      { id: "profile", name: "Profile", words: true, by: (row) => row.profile, cell: (row) => row.profile ?? "–" },
+      { id: "provider", name: "Provider", words: true, by: (row) => row.provider, cell: (row) => [row.provider ?? "–", row.attempts > 1 ? h("span", { class: "tag weak" }, `${row.attempts} attempts`) : null] },
       { id: "model", name: "Asked for", by: (row) => row.model, cell: (row) => h("span", { class: "soft cut", title: row.model }, row.model || "–") },
       { id: "first", name: "First token", num: true, by: (row) => row.ttft_ms, cell: (row) => milliseconds(row.ttft_ms) },
       { id: "took", name: "Took", num: true, by: (row) => row.duration_ms, cell: (row) => milliseconds(row.duration_ms) },
@@ -62,8 +62,8 @@ export function drawActions({ actions }) {
     key: (row) => [row.event, row.provider, row.plugin].join(" "),
     empty: "no guard had to act",
     columns: [
-      { id: "event", name: "Action", by: (row) => row.event, cell: (row) => [row.event, h("span", { class: "under" }, row.why)] },
-      { id: "provider", name: "About", by: (row) => row.provider, cell: (row) => row.provider || "–" },
+      { id: "event", name: "Action", words: true, by: (row) => row.event, cell: (row) => [row.event, h("span", { class: "under" }, row.why)] },
+      { id: "provider", name: "About", words: true, by: (row) => row.provider, cell: (row) => row.provider || "–" },
       { id: "count", name: "Times", num: true, by: (row) => row.count, cell: (row) => number(row.count) },
       { id: "at", name: "Last", num: true, by: (row) => row.at, cell: (row) => time(row.at) },
     ],
