@@ -27,7 +27,7 @@ class Named:
 
     def passes(self, text: str) -> bool:
         try:
-            return expected(passes(self._inner, text), bool)
+            return expected(passes(self._inner, text), bool)  # type: ignore[no-any-return]
         except Exception as error:
             raise PluginError(self.plugin, "stream_filter", error) from error
 

@@ -228,7 +228,7 @@ def test_figures_are_of_the_last_hour(clock: FakeClock) -> None:
 
 
 def test_cost_is_that_of_the_ledger(clock: FakeClock) -> None:
-    reply = Reply("hello", usage=(1_000_000, 0))
+    reply = Reply("hello", usage=(800_000, 100_000))
     router = routed(
         Script(local=reply),
         clock=clock,
@@ -282,7 +282,7 @@ def test_a_ledger_that_takes_long_is_read_less_often(clock: FakeClock) -> None:
 
 def test_months_of_cost_are_twelve_and_go_on_with_time(clock: FakeClock) -> None:
     router = routed(
-        Script(local=Reply("hello", usage=(1_000_000, 0))),
+        Script(local=Reply("hello", usage=(800_000, 100_000))),
         clock=clock,
         providers={"local": {"cost": {"input_tokens_per_million": 0.5, "output_tokens_per_million": 1}}},
     )
