@@ -138,6 +138,7 @@ class Generate:
             self._codec,
             lambda known: head(report, known),
             self._router.config.settings.ping_after_s,
+            tag_body=self._router.config.settings.tag_body,
         )
         watch = asyncio.create_task(until_gone(receive, work))
         self._router.serving[request.id] = Served(report, client)
