@@ -23,8 +23,11 @@ HOOKS = """# Hooks
 
 What a plugin may implement, in the order in which the hooks come up in the life of a router. Every hook is an ordinary function that may not
 block: work that waits belongs into what `make_adapter`, `stream_filter` or `service` return. A plugin implements the hooks it wants, with
-`@hookimpl` from `coderouter_core.api`, and takes only the arguments it needs, by name; a misspelt hook or argument is an error at start. [How
+`@hookimpl` from `coderouter_core.api`, and takes only the arguments it needs, by name; a misspelt hook or argument, and one that is `async`, is an error at start. [How
 a plugin is written](../how-to/plugin.md).
+
+An answer that is not of the type below is taken as if the hook had raised a `TypeError`. Whatever goes wrong is told with the plugin's name, in `plugin-failed` or in the error that ends
+the start.
 
 This page is written by `docs/generate.py` from `coderouter_core.hookspecs`.
 """

@@ -108,6 +108,7 @@ DATA = f"data:image/png;base64,{MARK}"
 PDF = f"data:application/pdf;base64,{MARK}"
 TOOL = {"name": "read", "description": MARK, "input_schema": SCHEMA}
 FUNCTION = {"name": "read", "description": MARK, "parameters": SCHEMA}
+SHELL_RESULT = {"type": "shell_call_output", "call_id": "t", "output": [{"stdout": "ok"}]}
 ARGUMENTS = f'{{"path":"{MARK}"}}'
 THOUGHT = {"type": "thinking", "thinking": MARK, "signature": "c2ln"}
 ANSWER = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "ok"}]}
@@ -136,6 +137,9 @@ KINDS = (
     Kind("tool that the server runs", {"messages": [USER], "tools": [{"type": "web_search_20250305", "name": MARK}]}, None, {**res(ASKED), "tools": [{"type": "web_search", "user_location": MARK}]}, home("tools", "tools")),
     Kind("tool of free text", None, {"messages": [USER], "tools": [{"type": "custom", "custom": {"name": MARK}}]}, {**res(ASKED), "tools": [{"type": "custom", "name": "apply_patch", "description": MARK}]}, home("tools", "tools")),
     Kind("tool call", {"messages": [USER, {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "read", "input": {"path": MARK}}]}, ANSWER]}, {"messages": [USER, {"role": "assistant", "content": None, "tool_calls": [{"id": "t", "type": "function", "function": {"name": "read", "arguments": ARGUMENTS}}]}, {"role": "tool", "tool_call_id": "t", "content": "ok"}]}, res(ASKED, {"type": "function_call", "call_id": "t", "name": "read", "arguments": ARGUMENTS}, {"type": "function_call_output", "call_id": "t", "output": "ok"}), home("tool_calls", "tool_use")),
+    Kind("call of OpenAI's shell, run by the client", None, None, {**res(ASKED, {"type": "shell_call", "call_id": "t", "action": {"commands": [MARK]}}, SHELL_RESULT), "tools": [{"type": "shell"}]}, home("tool_calls", "tool_use")),
+    Kind("patch by OpenAI's tool, run by the client", None, None, {**res(ASKED, {"type": "apply_patch_call", "call_id": "t", "operation": {"type": "create_file", "path": "a", "diff": MARK}}, {"type": "apply_patch_call_output", "call_id": "t", "status": "completed"}), "tools": [{"type": "apply_patch"}]}, home("tool_calls", "tool_use")),
+    Kind("tool defined amid the conversation", {"messages": [USER, {"role": "system", "content": [{"type": "tool_addition", "tool": {"type": "tool_definition", "definition": TOOL}}]}, USER]}, at_home=home("tools")),
     Kind("tool result", ant_result(text()), oai_result(text()), res_result(MARK), home("tool", "tool_result")),
     Kind("image in a tool result", ant_result(PNG), oai_result(url(DATA)), res_result([input_image(DATA)]), home("tool image_url", "tool_result image")),
     Kind("PDF in a tool result", ant_result(document("base64", media_type="application/pdf", data=MARK)), oai_result({"type": "file", "file": {"file_data": PDF}}), None, home("tool file", "tool_result document")),

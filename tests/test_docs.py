@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import pytest
 
+from coderouter_core.cli import OWN
 from coderouter_core.cli.assemble import enabled_plugins, options_of
 from coderouter_core.config import parse
 from coderouter_core.config.schema import CORE_OPTIONS, AuthKeys, AutoRouterKeys, LedgerKeys, PluginKeys
@@ -180,3 +181,51 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\((?![a-z]+:|#)([^)#\s]+)", (ROOT / page).read_text(encoding="utf-8"))
 
     assert [target for target in targets if not (ROOT / page.parent / target).exists()] == []
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", pages(), ids=str)
+def test_every_anchor_of_a_link_is_a_heading(page: Path) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?![a-z]+:)([^)#\s]*)#([^)\s]+)\)", text)
+    found = [(ROOT / page.parent / target if target else ROOT / page, anchor) for target, anchor in links]
+
+    assert [anchor for target, anchor in found if anchor not in anchors(target)] == []
+
+
+def variables() -> set[str]:
+    """The variables of the environment that the core reads; one is its own word to the processes it starts."""
+    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    return set(re.findall(r'"(CODEROUTER_\w+|ALLOW_PAID|XDG_\w+)"', " ".join(sources))) - {
+        "CODEROUTER_SHARED_DIR"
+    }
+
+
+@pytest.mark.parametrize("variable", sorted(variables()))
+def test_a_variable_of_the_environment_stands_on_the_page(variable: str) -> None:
+    assert f"`{variable}`" in (REFERENCE / "configuration.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", OWN)
+def test_a_command_stands_in_the_readme(command: str) -> None:
+    assert f"| `coderouter {command}" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("name", "plugin"), [pytest.param(*each, id=each[0]) for each in enabled_plugins()])
+def test_the_readme_of_a_plugin_has_its_keys_and_events(name: str, plugin: Any) -> None:
+    found = list(ROOT.glob(f"plugins/*/{name}/README.md"))
+    if not found:
+        pytest.skip("it comes from elsewhere")
+    text = found[0].read_text(encoding="utf-8")
+    keys = [
+        field.alias or field.name
+        for _, option in options_of([(name, plugin)])
+        for field in attrs.fields(option.cls)
+    ]
+    events = [spec.name for spec in (plugin.declare_events() if hasattr(plugin, "declare_events") else ())]
+
+    assert [word for word in (*keys, *events) if word not in text] == []

@@ -25,6 +25,21 @@ def test_a_body_that_stops_coming_is_408() -> None:
     assert refused.value.fault.status == 408
 
 
+def test_a_body_that_never_begins_is_408() -> None:
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        return {}
+
+    async def read() -> bytes:
+        async with asyncio.timeout(5):
+            return await read_body(receive, 100, patience_s=0.01)
+
+    with pytest.raises(RequestError) as refused:
+        asyncio.run(read())
+
+    assert refused.value.fault.status == 408
+
+
 def test_a_body_that_comes_in_pieces_is_joined() -> None:
     pieces = [
         {"type": "http.request", "body": b"}"},

@@ -31,10 +31,15 @@ class ClientGone(Exception):  # noqa: N818  (it is not an error of anybody's)
 async def read_body(receive: Receive, most: int, patience_s: float = PATIENCE_S) -> bytes:
     """The whole body. Raises `RequestError`: 413 as soon as it is larger than `most` bytes, 408 when nothing of it
     comes for `patience_s`."""
-    message = await receive()
     pieces: list[bytes] = []
     size = 0
     while True:
+        try:
+            async with asyncio.timeout(patience_s):
+                message = await receive()
+        except TimeoutError:
+            text = f"nothing more of the body came for {patience_s:g} s"
+            raise RequestError(Fault(408, "timeout_error", text)) from None
         if message["type"] == "http.disconnect":
             raise ClientGone
         piece = message.get("body", b"")
@@ -49,12 +54,6 @@ async def read_body(receive: Receive, most: int, patience_s: float = PATIENCE_S)
             pieces.append(piece)
         if not message.get("more_body"):
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        try:
-            async with asyncio.timeout(patience_s):
-                message = await receive()
-        except TimeoutError:
-            text = f"nothing more of the body came for {patience_s:g} s"
-            raise RequestError(Fault(408, "timeout_error", text)) from None
 
 
 def decode(raw: bytes) -> tuple[dict[str, Any], bool]:
