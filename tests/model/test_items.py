@@ -111,3 +111,42 @@ def test_the_session_is_told_by_codexs_header() -> None:
     request = Request("r", Dialect.RESPONSES, {"input": "hi"}, b"", headers={"session-id": "01a2"})
 
     assert request.session_id == "01a2"
+
+
+HINT = {"cache_control": {"type": "ephemeral"}}
+FUNCTION = {"name": "run", "parameters": {"type": "object", "properties": HINT}}
+
+
+@pytest.mark.parametrize(
+    ("body", "marks"),
+    [
+        pytest.param(HINT, True, id="the-body"),
+        pytest.param(
+            {"system": [{"type": "text", "text": "s"}, {"type": "text", **HINT}]}, True, id="system"
+        ),
+        pytest.param({"tools": [{"name": "run", "input_schema": {}, **HINT}]}, True, id="a-tool"),
+        pytest.param(
+            {"tools": [{"type": "function", "function": {**FUNCTION, **HINT}}]}, True, id="function"
+        ),
+        pytest.param({"messages": [{"role": "user", "content": "hi", **HINT}]}, True, id="a-turn"),
+        pytest.param(
+            {"messages": [{"role": "user", "content": [{"type": "text", **HINT}]}]}, True, id="a-block"
+        ),
+        pytest.param(
+            {"messages": [{"role": "user", "content": [{"type": "tool_result", "content": [HINT]}]}]},
+            True,
+            id="inside-of-a-result",
+        ),
+        pytest.param(
+            {"tools": [{"type": "function", "function": FUNCTION}]}, False, id="a-tools-own-argument"
+        ),
+        pytest.param({"messages": ["cache_control", {"content": "cache_control"}]}, False, id="a-word"),
+        pytest.param({"system": "s", "tools": None, "messages": None}, False, id="nothing"),
+    ],
+)
+def test_where_a_cache_may_end_is_said_where_it_is_heeded(body: dict[str, Any], marks: bool) -> None:
+    assert Request("req_1", Dialect.MESSAGES, body, b"").marks_cache is marks
+
+
+def test_the_output_of_a_call_may_say_it_too() -> None:
+    assert asked({**RESULT, "output": [{"type": "input_text", "text": "x", **HINT}]}).marks_cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -278,3 +279,16 @@ def test_usage_crosses_a_whole_answer_unchanged(upstream: Dialect, client: Diale
 
     answer = codec(client).fold(codec(upstream).events(body))
     assert USAGE in [event.usage for event in codec(client).events(answer)]
+
+
+@pytest.mark.parametrize("client", list(SPEECHES))
+@pytest.mark.parametrize("upstream", list(SPEECHES))
+def test_a_translated_stream_needs_no_search_for_garbage(upstream: Dialect, client: Dialect) -> None:
+    sent = stream(upstream, ANY_DIALECT["everything"])
+    gc.collect()
+    gc.disable()
+    try:
+        through(translating(upstream, client), [sent])
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -171,12 +171,16 @@ def _splice(request: Request, model: str, missing: Mapping[str, Any]) -> bytes |
         missing, model = {**missing, "model": model}, ""
     if model:
         if request.compact:
-            # No key stands in it twice, writing it again changes nothing else, and is done before it could be searched.
-            return orjson.dumps({**missing, **body, "model": model})
-        found = _MODEL.search(raw)
-        if found is None or raw.count(b'"model"') != 1 or b"\\u00" in raw:
-            return None
-        raw = b"".join((raw[: found.start()], b'"model":', orjson.dumps(model), raw[found.end() :]))
+            # No key stands in it twice, and writing it again changes nothing else.
+            begins = b'{"model":' + orjson.dumps(body["model"])
+            if not raw.startswith(begins):
+                return orjson.dumps({**missing, **body, "model": model})
+            raw = b"".join((b'{"model":', orjson.dumps(model), memoryview(raw)[len(begins) :]))
+        else:
+            found = _MODEL.search(raw)
+            if found is None or raw.count(b'"model"') != 1 or b"\\u00" in raw:
+                return None
+            raw = b"".join((raw[: found.start()], b'"model":', orjson.dumps(model), raw[found.end() :]))
     if missing:
         at = raw.index(b"{") + 1
         raw = b"".join((raw[:at], orjson.dumps(missing)[1:-1], b"," if body else b"", raw[at:]))

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from attrs import define, field
 
 from coderouter_core.model.images import IMAGE_TYPES as IMAGE_TYPES
-from coderouter_core.model.items import declares_tools, held, is_models
+from coderouter_core.model.items import declares_tools, held, is_models, marks_cache
 from coderouter_core.model.prompt import PER_MESSAGE, Prompt, joined
 from coderouter_core.model.tokens import ESTIMATE, Counting, PromptSize
 
@@ -26,8 +26,6 @@ _PAUSE_AFTER_S = SLICE_S / 2
 _SPANS_A_STEP = 1_000
 
 FENCE = "```"
-#: A key of JSON, anywhere in a body; inside of a text its quotes would be escaped.
-_CACHE_CONTROL = b'"cache_control"'
 #: The elements that agents add to a user's turn on their own: Claude Code, Codex.
 _REMINDERS = (
     "system-reminder",
@@ -142,8 +140,8 @@ class Request:
 
     @cached_property
     def marks_cache(self) -> bool:
-        """Whether the client says where a prompt cache may end, by a ``cache_control`` anywhere."""
-        return _CACHE_CONTROL in self.raw
+        """Whether the client says where a prompt cache may end, by a ``cache_control``."""
+        return marks_cache(self.body, self.turns)
 
     @cached_property
     def has_tools(self) -> bool:

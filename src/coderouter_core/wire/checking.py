@@ -29,12 +29,23 @@ def turns(body: Mapping[str, Any], roles: Sequence[str]) -> list[Mapping[str, An
         raise refusal("messages", f"must be a list of turns; {said}")
     if not messages:
         raise refusal("messages", "must hold at least one turn")
+    if not _all_objects(messages) or not {str(turn.get("role")) for turn in messages}.issubset(roles):
+        _refuse_turn(messages, roles)
+    return messages
+
+
+def _all_objects(items: Sequence[Any]) -> bool:
+    # As sets, since the history of an agent is long.
+    return {*map(type, items)} == {dict}
+
+
+def _refuse_turn(messages: Sequence[Any], roles: Sequence[str]) -> None:
+    """Name the first that is wrong."""
     for at, turn in enumerate(messages):
         if not isinstance(turn, dict):
             raise refusal(f"messages.{at}", f"must be an object with role and content, not {named(turn)}")
         if turn.get("role") not in roles:
             raise refusal(f"messages.{at}.role", f"must be one of {', '.join(roles)}{_not(turn.get('role'))}")
-    return messages
 
 
 def _not(role: Any) -> str:
@@ -63,7 +74,10 @@ def kind(body: Mapping[str, Any], key: str, *allowed: type, what: str) -> None:
 def objects(body: Mapping[str, Any], key: str) -> None:
     """An optional field is null or a list of objects."""
     kind(body, key, list, what="a list")
-    for at, item in enumerate(body.get(key) or ()):
+    items = body.get(key)
+    if not items or _all_objects(items):
+        return
+    for at, item in enumerate(items):
         if not isinstance(item, dict):
             raise refusal(f"{key}.{at}", f"must be an object, not {named(item)}")
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import re
 import socket
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -193,6 +195,48 @@ def test_what_ours_takes_h11_takes_and_understands_alike(raw: bytes) -> None:
         event.http_version,
     )
     assert head.headers == list(event.headers)
+
+
+@pytest.mark.parametrize(
+    ("raw", "rest"),
+    [
+        pytest.param(GET, b"", id="without-a-body"),
+        pytest.param(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n", b"ab", id="counted"),
+        pytest.param(CHUNKED, b"2\r\nab\r\n0\r\n\r\n", id="chunked"),
+    ],
+)
+def test_what_was_read_of_a_request_needs_no_search_for_garbage(raw: bytes, rest: bytes) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        body_of(read_head(raw), 1000).read(rest, 0)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_what_came_is_not_kept_while_it_is_answered() -> None:
+    sent = CHUNKED.replace(b"Transfer-Encoding: chunked", b"Content-Length: 9") + b"a" * 9
+
+    async def references() -> int:
+        """Beside the application's own copy of the body, while it is thinking of an answer."""
+        read, thought = asyncio.Event(), asyncio.Event()
+
+        async def thinking(scope: dict[str, Any], receive: Any, send: Any) -> None:
+            read.set()
+            await thought.wait()
+            await echo(scope, receive, send)
+
+        before = sys.getrefcount(sent)
+        answering = asyncio.ensure_future(played([sent], thinking))
+        await read.wait()
+        await asyncio.sleep(0)
+        held = sys.getrefcount(sent) - before
+        thought.set()
+        await answering
+        return held
+
+    assert asyncio.run(references()) == 2  # the list that it is played from, and whoever plays it
 
 
 class Written:

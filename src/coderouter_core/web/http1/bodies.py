@@ -71,6 +71,8 @@ class Chunked:
                 raise ProtocolError(431, "chunk sizes, extensions or trailers without end")
             start = end
         self.done = self._reading.complete
+        if self.done:
+            self._reading.end()
         body = b"".join(pieces)
         pieces.clear()
         return body, start

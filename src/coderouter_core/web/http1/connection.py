@@ -101,6 +101,9 @@ class ClientConnection(asyncio.Protocol):
             else:
                 break  # The next request waits until this one is answered.
         self._searched = 0
+        if self._at == len(self._input):
+            # Not kept until the next bytes come: it may be a large body, of which the exchange has its own.
+            self._input, self._at = b"", 0
         exchange = self._exchange
         waiting = len(self._input) - self._at + (exchange.unread if exchange else 0)
         if waiting > UNREAD_BYTES and self._reading and not self._deaf:

@@ -36,10 +36,15 @@ class Reading:
         self.pieces: list[bytes] = []
         self.complete = False
         self._headed = False
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
 
     def feed(self, data: bytes) -> None:
+        assert self._parser is not None
         self._parser.feed_data(data)
+
+    def end(self) -> None:
+        """Nothing more is fed. The parser holds whom it tells: this would be kept until garbage is searched for."""
+        self._parser = None
 
     # httptools calls these while `feed` runs.
 
@@ -102,6 +107,9 @@ def read_head(raw: bytes) -> Head:
         raise ProtocolError(400, str(error)) from None
     _refuse_codings(reading)
     deciding = reading.deciding
+    chunked = b"transfer-encoding" in deciding
+    if not chunked:
+        reading.end()
     hosts = len(deciding.get(b"host", ()))
     if hosts > 1 or (hosts == 0 and version == b"1.1"):
         raise ProtocolError(400, f"{hosts} Host headers; there must be one")
@@ -111,7 +119,7 @@ def read_head(raw: bytes) -> Head:
         version=version.decode("ascii"),
         headers=reading.headers,
         length=int(deciding.get(b"content-length", (b"0",))[0]),
-        chunked=b"transfer-encoding" in deciding,
+        chunked=chunked,
         # Connections of HTTP/1.0 are not kept, whatever they ask for; nor is what is no tunnel after all.
         keep_alive=version == b"1.1"
         and method != b"CONNECT"

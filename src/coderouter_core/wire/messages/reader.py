@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -53,14 +53,6 @@ class MessagesReader:
         self._stopped = False
         self._order = Order()
         self._ids = UniqueIds(mint)
-        self._read: dict[str, Callable[[dict[str, Any], bytes], list[StreamEvent]]] = {
-            "message_start": self._start,
-            "content_block_start": self._block_start,
-            "content_block_delta": self._delta,
-            "content_block_stop": self._block_stop,
-            "message_delta": self._message_delta,
-            "message_stop": self._message_stop,
-        }
 
     def read(self, frame: bytes) -> Sequence[StreamEvent]:
         data = payload(frame)
@@ -78,12 +70,12 @@ class MessagesReader:
             frame = named(frame, kind)
         if kind == "error":
             return self._failed(faults.of_json(event, Dialect.MESSAGES), frame)
-        if not isinstance(kind, str) or kind not in self._read:
+        if not isinstance(kind, str) or kind not in _STEPS:
             return (StreamEvent("ping" if kind == "ping" else "other", frame=frame),)
         return [
             found
             for step, said, own in self._order.take(kind, event, frame)
-            for found in self._read[step](said, own) or (StreamEvent("other", frame=own),)
+            for found in _STEPS[step](self, said, own) or (StreamEvent("other", frame=own),)
         ]
 
     def close(self) -> Sequence[StreamEvent]:
@@ -197,6 +189,17 @@ class MessagesReader:
         self._stopped = True
         sequence = sequence if isinstance(sequence, str) else None
         return [StreamEvent("stop", reason=reason, stop_sequence=sequence, frame=frame)]
+
+
+#: Beside the class: a reader that held its own methods would be kept until garbage is searched for.
+_STEPS: Mapping[str, Callable[[MessagesReader, dict[str, Any], bytes], list[StreamEvent]]] = {
+    "message_start": MessagesReader._start,
+    "content_block_start": MessagesReader._block_start,
+    "content_block_delta": MessagesReader._delta,
+    "content_block_stop": MessagesReader._block_stop,
+    "message_delta": MessagesReader._message_delta,
+    "message_stop": MessagesReader._message_stop,
+}
 
 
 def _is_readable(message: dict[str, Any]) -> bool:
