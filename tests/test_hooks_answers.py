@@ -27,9 +27,9 @@ from coderouter_core.api import (
 from coderouter_core.errors import ConfigError, PluginError
 from coderouter_core.events import Event, Events
 from coderouter_core.hooks import Hooks
-from coderouter_core.model import Attempt
+from coderouter_core.model import Attempt, Outcome
 from coderouter_core.plugins import register
-from coderouter_core.testing import CutAfter, Script, make_router
+from coderouter_core.testing import CutAfter, Reply, Script, make_router
 
 LOCAL = Provider("local")
 MAIN = Profile("main", ("local",))
@@ -244,6 +244,20 @@ def test_a_filter_that_fails_in_mid_stream_ends_it_with_an_error_that_names_it(d
         "hello",
         ["bad"],
         "plugin 'bad' failed in stream_filter; its judgement cannot be done without",
+    )
+
+
+@pytest.mark.parametrize("at", ["stop", "flush"])
+def test_a_filter_that_fails_when_only_the_end_of_the_stream_was_lost_is_named(at: str) -> None:
+    finished = CutAfter(3, rst=True, reply=Reply("hello"))
+    with make_router(("bad", Filters(at)), Script(local=Script.chat(finished))) as router:
+        asked = router.ask(stream=True, dialect="chat")
+
+    told = [event.fields["plugin"] for event in asked.events if event.name == "plugin-failed"]
+    assert (asked.text, told, [attempt.outcome for attempt in asked.attempts]) == (
+        "hello",
+        ["bad"],
+        [Outcome.BROKEN],
     )
 
 

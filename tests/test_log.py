@@ -52,6 +52,24 @@ def mirroring(path: Path, **how: Any) -> Iterator[LogWriter]:
         writer.close()
 
 
+@contextmanager
+def descriptors_beyond_1023() -> Iterator[None]:
+    """What is opened meanwhile has a number that `select` cannot take."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1_100:
+        pytest.skip("no more than 1,024 descriptors are allowed here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1_100), hard))
+    held = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        while held[-1] < 1_023:
+            held.append(os.dup(held[0]))
+        yield
+    finally:
+        for each in held:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 class Told:
     """Another sink, which waits for what it is told."""
 
@@ -331,6 +349,18 @@ def test_a_reader_of_a_pipe_that_takes_nothing_holds_nobody_up(tmp_path: Path) -
 
     # The line that was cut when there was no more room ends before the next one begins.
     assert taken == b"\nafter\n"
+
+
+def test_a_pipe_is_waited_for_though_many_connections_are_open(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    mirror, many = Mirror(path), ("x" * 999 + "\n") * 100
+    with descriptors_beyond_1023():
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with pytest.raises(BlockingIOError, match="its reader takes nothing"):
+            mirror.write(many)
+        os.close(reader)
+    mirror.close()
 
 
 def test_half_a_line_is_taken_back_when_there_is_no_room_for_the_rest(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ class RequestError(CodeRouterError):
 class UpstreamError(CodeRouterError):
     """One attempt failed.
 
-    `kind` is one of ``transport``, ``timeout``, ``status``, ``garbage``, ``empty``, ``stream``, ``context``.
+    `kind` is one of ``transport``, ``timeout``, ``status``, ``garbage``, ``empty``, ``stream``, ``context``, ``plugin``.
     `fault` is what the client would be told if this were the last word. `status` is the upstream's HTTP
     status, None when there was none. `window` is the backend's context window, where it told. `place` is the
     address that was spoken to, where that matters: the operator reads it in `told`, clients do not.

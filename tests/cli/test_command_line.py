@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 from coderouter_core import __version__
 
@@ -50,6 +53,17 @@ def test_an_unknown_command_is_a_usage_error(coderouter: CommandLine) -> None:
 
 def test_an_unknown_option_is_a_usage_error(coderouter: CommandLine) -> None:
     assert coderouter.run("serve", "--prot", "1").returncode == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", [("--help",), ("plugins",)], ids=["click", "rich"])
+def test_an_output_that_is_full_is_told_in_one_line(coderouter: CommandLine, words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        process = coderouter.start(*words, stdout=full.fileno())
+        _, said = process.communicate(timeout=30)
+
+    told = "coderouter: no space left on device; free some space, or write elsewhere\n"
+    assert (process.returncode, said) == (1, told)
 
 
 def test_a_plugin_adds_a_command(coderouter: CommandLine) -> None:

@@ -63,6 +63,15 @@ def test_mode_chooses_the_default_profile(coderouter: CommandLine) -> None:
     assert answer.headers["x-coderouter-profile"] == "other"
 
 
+def test_an_unknown_mode_is_told_as_it_was_given(coderouter: CommandLine) -> None:
+    with Upstream("hello") as upstream:
+        file = written(coderouter, upstream)
+
+    told = coderouter.run("serve", "--config", file, "--mode", "lage").stderr
+
+    assert told.startswith("--mode: no profile or mode alias is named 'lage'")
+
+
 def test_blank_mode_is_no_mode(coderouter: CommandLine) -> None:
     with Upstream("hello") as upstream:
         file = written(coderouter, upstream)

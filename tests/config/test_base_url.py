@@ -45,6 +45,8 @@ def said(text: str) -> list[str]:
         ),
         pytest.param("http:///v1", "names no host after http:// or https://", id="no-host"),
         pytest.param("http://host:99999/v1", "is not a URL: its host or port cannot be read", id="port"),
+        pytest.param("https://xn--zz/v1", "is not a URL: its host or port cannot be read", id="no-punycode"),
+        pytest.param("https://\u0301a/v1", "is not a URL: its host or port cannot be read", id="no-name"),
         pytest.param("http://[::1/v1", "is not a URL: its host or port cannot be read", id="bracket"),
         pytest.param("http://host/v1#top", "must not hold spaces or a part after '#'", id="fragment"),
         pytest.param(
@@ -78,6 +80,8 @@ def test_a_suggestion_for_a_base_url_repeats_no_query() -> None:
         "http://[::1]:8080/v1",
         "http://host",
         "https://host/v1/@cf/meta",
+        "https://bücher.example/v1",
+        "https://xn--bcher-kva.example/v1",
     ],
 )
 def test_a_base_url_that_can_be_called(url: str) -> None:

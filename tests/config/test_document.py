@@ -80,11 +80,22 @@ def test_merges_can_be_nested() -> None:
         ),
         pytest.param("? [a]\n: 1", "f:1:3: a key must be text", id="list-as-key"),
         pytest.param("<<: 5", "f:1:5: '<<' takes a mapping, or a list of mappings", id="merged-number"),
+        pytest.param(
+            '- "\\ude00\\ud83d"',
+            "f:1:3: [0]: an escape in it names half a character; write both",
+            id="halves",
+        ),
         pytest.param("<<: [5]", "f:1:6: '<<' takes a mapping, or a list of mappings", id="merged-list"),
     ],
 )
 def test_a_problem(text: str, problem: str) -> None:
     assert said(Document.parse(text, "f")) == [problem]
+
+
+def test_a_character_may_be_escaped_as_in_json() -> None:
+    assert Document.parse('{"\\ud83d\\ude00": "a \\ud83d\\ude00\\ud83d\\ude01"}', "f").tree == {
+        "😀": "a 😀😁"
+    }
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from coderouter_core.engine.slices import SLICE, Slices
+from coderouter_core.api import hookimpl
+from coderouter_core.engine.slices import LARGE, SLICE, Slices
+from coderouter_core.testing import Script, make_router
 
 
 async def said(*chunks: bytes) -> AsyncIterator[bytes]:
@@ -49,3 +51,27 @@ def test_between_two_slices_others_have_their_turn() -> None:
 
     asyncio.run(both())
     assert turns == ["slice", "other", "slice", "other", "slice", "other"]
+
+
+class Turns:
+    """Notes when a request was reviewed, when the event loop had its turn after that, and when an attempt was."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    @hookimpl
+    def review_request(self) -> None:
+        self.seen.append("request")
+        asyncio.get_running_loop().call_soon(self.seen.append, "turn")
+
+    @hookimpl
+    def review_attempt(self) -> None:
+        self.seen.append("attempt")
+
+
+def test_between_two_steps_of_a_large_request_others_have_their_turn() -> None:
+    turns = Turns()
+    with make_router(turns, Script(only="hello")) as router:
+        router.ask("x" * LARGE)
+
+    assert turns.seen == ["request", "turn", "attempt"]

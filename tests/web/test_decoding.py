@@ -33,7 +33,7 @@ def nested(levels: int, kind: type, **more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", [list, dict])
 @pytest.mark.parametrize("write", [orjson.dumps, lambda body: json.dumps(body).encode()])
-@pytest.mark.parametrize("text", ["", "x" * MOST_WRITTEN], ids=["short", "long"])
+@pytest.mark.parametrize("text", ["", "x" * MOST_WRITTEN, "{" * MOST_WRITTEN], ids=["short", "long", "dense"])
 def test_the_deepest_body_that_is_taken(kind: type, write: Any, text: str) -> None:
     decode(write(nested(MOST_DEPTH, kind, text=text)))
     with pytest.raises(RequestError, match="nested more than 200 levels deep"):

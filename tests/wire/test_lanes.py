@@ -798,6 +798,14 @@ def test_choices_that_are_null_are_none() -> None:
     assert b'"choices":[]' in passed(CHAT.relay(), BEGUN, SAID, null, FINISH, DONE)
 
 
+def test_a_chunk_without_choices_and_counts_does_not_wait_for_the_end() -> None:
+    lane = CHAT.relay()
+    lane.feed(BEGUN + SAID)
+    alive = write(b'{"id":"chatcmpl-1","choices":[]}')
+
+    assert lane.feed(alive) == alive
+
+
 @CHAT_LANES
 def test_names_and_ids_that_come_with_every_piece_are_told_once(make: Callable[[], Lane]) -> None:
     first = LATE_CALL.replace(b'"{}"', b'"{"')
@@ -818,6 +826,14 @@ def test_a_message_that_says_only_that_it_is_over_is_given_a_stop_reason() -> No
     out = passed(MESSAGES.relay(), BEGIN, DELTA, CLOSE, STOP)
 
     assert (problems(Dialect.MESSAGES, out), out.count(b'"stop_reason":"end_turn"')) == ([], 1)
+
+
+def test_what_a_message_begins_with_stays_though_its_counts_are_missing() -> None:
+    begun = write(
+        b'{"type":"message_start","message":{"content":[{"type":"text","text":"hi"}]}}', "message_start"
+    )
+
+    assert b'"content":[{"type":"text","text":"hi"}]' in MESSAGES.relay().feed(begun)
 
 
 def test_a_call_of_a_relayed_message_has_an_input() -> None:

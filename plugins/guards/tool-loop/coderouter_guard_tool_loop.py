@@ -27,7 +27,16 @@ HINT = (
 )
 
 #: Items of the Responses dialect that are calls of the client's tools.
-ITEMS = ("function_call", "custom_tool_call", "local_shell_call", "tool_search_call")
+ITEMS = (
+    "function_call",
+    "custom_tool_call",
+    "local_shell_call",
+    "shell_call",
+    "apply_patch_call",
+    "tool_search_call",
+)
+#: Where such an item says what is to be done.
+_SAID = ("arguments", "input", "action", "operation")
 
 #: A run is counted no further than this; nobody needs the exact length of a longer one.
 LONGEST_RUN = 1000
@@ -74,7 +83,7 @@ def _parsed(arguments: Any) -> Any:
 def _of_item(item: Mapping[str, Any]) -> Call:
     """The call that an item of the Responses dialect is; a group's name stands before its tool's."""
     names = [item.get("namespace"), item.get("name") or str(item["type"]).removesuffix("_call")]
-    arguments = next((item[key] for key in ("arguments", "input", "action") if key in item), None)
+    arguments = next((item[key] for key in _SAID if key in item), None)
     return Call(".".join(str(name) for name in names if name), arguments)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import IO, Any
 
@@ -20,6 +22,9 @@ OWN = ("serve", "demo", "check", "plugins", "stats", "explain", "route", "confor
 
 #: Exit codes: what the user wrote cannot be used; what was asked for did not work.
 MISTAKE, FAILURE = 2, 1
+
+#: Where the output goes, nothing more can be written: the disk is full, or this user's part of it.
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Failure(click.ClickException):
@@ -82,4 +87,15 @@ def cli() -> None:
 
 
 def main() -> None:
-    cli(prog_name="coderouter")
+    try:
+        cli(prog_name="coderouter")
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        click.echo(
+            f"coderouter: {(error.strerror or '').lower()}; free some space, or write elsewhere", err=True
+        )
+        # Or the interpreter would try once more to write the rest, and show what comes of it.
+        with suppress(OSError):
+            sys.stdout.close()
+        sys.exit(FAILURE)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import frozen
+from attrs import evolve, frozen
 
 from coderouter_core import __version__
 from coderouter_core.cli import FAILURE
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from coderouter_core.cli.source import Source
     from coderouter_core.model import Config
 
+#: The variable that `--mode` wins over.
+MODE = "CODEROUTER_MODE"
 #: Seconds beyond the drain timeout after which a worker without a parent ends in any case.
 GRACE_S = 15.0
 #: New objects after which a start looks for garbage. What it imports and reads stays, and at the usual pace, of 700,
@@ -110,9 +112,9 @@ def command(**given: Any) -> None:
     _read_env_files(asked)
     environ = dict(os.environ)
     if asked.mode is not None:
-        environ["CODEROUTER_MODE"] = asked.mode
+        environ[MODE] = asked.mode
     source = _source(asked, environ)
-    assembly = source.assemble(environ)
+    assembly = _assemble(source, asked, environ)
     if asked.print_config:
         click.echo(source.read(), nl=False)
         return
@@ -148,6 +150,17 @@ def _source(asked: Asked, environ: Mapping[str, str]) -> Source:
     # At its beginning whoever read it before: the file is shared with the other workers.
     size = os.fstat(asked.config_fd).st_size
     return Source(DISCOVERED, os.pread(asked.config_fd, size, 0).decode())
+
+
+def _assemble(source: Source, asked: Asked, environ: Mapping[str, str]) -> Assembly:
+    try:
+        return source.assemble(environ)
+    except ConfigError as error:
+        if asked.mode is None:
+            raise
+        # It is handed on as that variable, which this user may never have heard of.
+        told = [evolve(one, path="--mode") if one.path == MODE else one for one in error.problems]
+        raise ConfigError(*told) from None
 
 
 def _check_exposure(asked: Asked, config: Config) -> None:

@@ -35,6 +35,8 @@ def check_base_url(_instance: Any, _attribute: Any, value: str) -> None:
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname, parts.port
+        if host and (not host.isascii() or "xn--" in host):
+            _check_foreign(host)
     except ValueError:
         raise ValueError("is not a URL: its host or port cannot be read") from None
     if "@" in (parts.netloc or value.split("/")[0]):
@@ -47,6 +49,17 @@ def check_base_url(_instance: Any, _attribute: Any, value: str) -> None:
         raise ValueError("names no host after http:// or https://")
     if parts.fragment or re.search(r"[\s\x00-\x1f\x7f]", value):
         raise ValueError("must not hold spaces or a part after '#'")
+
+
+def _check_foreign(host: str) -> None:
+    """A name in another script than Latin must be one that can be asked for. Raises `ValueError`."""
+    # Imported here: hardly any configuration has one.
+    import httpx
+
+    try:
+        _ = httpx.URL(f"http://{host}").host
+    except httpx.InvalidURL as error:
+        raise ValueError(host) from error
 
 
 def check_variable(_instance: Any, _attribute: Any, value: str | None) -> None:

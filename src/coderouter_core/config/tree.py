@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -25,6 +26,8 @@ _STANDARD = "tag:yaml.org,2002:"
 _CONTAINERS = {"mapping": "map", "sequence": "seq"}
 #: Files of CodeRouter 1.10 were read by the rules of YAML 1.1, where these are booleans too.
 _SWITCHES = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+_HALF = re.compile("[\ud800-\udfff]")
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _NUMBERS = {".inf": "inf", "+.inf": "inf", "-.inf": "-inf", ".nan": "nan"}
 
 
@@ -56,6 +59,11 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "merge": str,
     "value": str,
 }
+
+
+def _whole(text: str) -> str:
+    """JSON escapes a character beyond the first 65,536 as two halves, which the parser leaves as they are."""
+    return _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
 
 
 def _place(node: Node) -> Place:
@@ -110,7 +118,9 @@ class TreeBuilder:
             )
 
     def _scalar(self, node: Node, path: KeyPath) -> Any:
-        text = str(node.value)
+        text = _whole(str(node.value))
+        if _HALF.search(text):
+            self.mistakes.append((path, _place(node), "an escape in it names half a character; write both"))
         kind = str(node.tag).removeprefix(_STANDARD)
         if kind == "str" and node.style is None and text.lower() in _SWITCHES:
             kind = "bool"
@@ -124,7 +134,7 @@ class TreeBuilder:
     def _mapping(self, node: Node, path: KeyPath) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key_node, value_node, own in self._pairs(node, path):
-            key = str(key_node.value)
+            key = _whole(str(key_node.value))
             inner = (*path, key)
             if key_node.id != "scalar":
                 self.mistakes.append((path, _place(key_node), "a key must be text"))

@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from attrs import evolve
 
-from coderouter_core.engine.billing import billed, was_cut
+from coderouter_core.engine import mishaps
 from coderouter_core.engine.client import Client
 from coderouter_core.engine.collector import Collector
-from coderouter_core.engine.failure import forgotten, without_key
-from coderouter_core.engine.judging import holds_content
+from coderouter_core.engine.course import Course, Price
+from coderouter_core.engine.failure import forgotten
+from coderouter_core.engine.judging import holds_content, says_something
 from coderouter_core.engine.outgoing import Outgoing
 from coderouter_core.engine.patience import Patience
 from coderouter_core.engine.slices import Slices
 from coderouter_core.engine.speaking import Speaker
-from coderouter_core.errors import PluginError, UpstreamError, where
+from coderouter_core.errors import PluginError, UpstreamError
 from coderouter_core.model import (
     Adapter,
     Answer,
     Attempt,
     Call,
-    Cost,
     Dialect,
     Fault,
-    Outcome,
-    Provider,
     Request,
     StreamEvent,
     StreamFilter,
-    Usage,
     size_of,
 )
 from coderouter_core.wire.chat.several import folded, size_of_answer
@@ -47,9 +42,6 @@ MOST_ERROR = 1024 * 1024
 MOST_HELD = 4 * 1024 * 1024
 #: Seconds that the last frames of an answer may take after its stop reason.
 LAST_FRAMES_S = 5.0
-#: The outcome of an answer that ended properly and said nothing.
-EMPTY = Fault(502, "api_error", "answered without any content", code="empty")
-SETTLED_REASONS = ("end_turn", "tool_use", "")
 
 
 class Try:
@@ -88,15 +80,8 @@ class Try:
         self._speaker = Speaker(request, outgoing, filters, int(record.started_at), window)
         self._accept_empty = accept_empty
         self._on_content = on_content
-        self._began = time.perf_counter()
         self._loop = asyncio.get_running_loop()
-        self._usage = Usage()
-        self._size = 0
-        self._ended = False
-        self._status: int | None = None
-        self._first_token_s: float | None = None
-
-    # ---- the way of an attempt
+        self._course = Course()
 
     async def run(self) -> Callable[[], Awaitable[None]]:
         """Ask, and pass on what comes. Returns what is left to send when the attempt is settled.
@@ -109,14 +94,14 @@ class Try:
         except (UpstreamError, PluginError):
             raise
         except Exception as error:
-            raise self._unread(error) from None
+            raise mishaps.unread(error, self._course.status) from None
         finally:
             self.patience.close()
 
     async def _run(self) -> Callable[[], Awaitable[None]]:
         answer = await self.patience.opened(self._adapter.open(self._call), len(self._call.body))
         try:
-            self._status = self.patience.status = answer.status
+            self._course.status = self.patience.status = answer.status
             if not 200 <= answer.status < 300:
                 raise await self._refused(answer)
             kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -133,17 +118,8 @@ class Try:
             body = await self.patience.whole(answer.chunks, MOST_ERROR)
         except UpstreamError:
             body = b""
-        fault = self._without_key(
-            self._speaker.upstreams.fault(answer.status, answer.headers, body, now=self.record.started_at)
-        )
-        if not 400 <= answer.status < 600:
-            # A redirect is not followed, and it is not the client's to follow either; 600 and more are no statuses.
-            fault = evolve(fault, status=502, kind="api_error", body=None)
-        kind = "context" if fault.code == "context_length_exceeded" else "status"
-        window = fault.extra.get("n_ctx")
-        return UpstreamError(
-            kind, fault, status=answer.status, window=window if isinstance(window, int) else None
-        )
+        fault = self._speaker.upstreams.fault(answer.status, answer.headers, body, now=self.record.started_at)
+        return mishaps.refused(fault, answer.status, self.record.provider)
 
     async def _stream(self, answer: Answer) -> Callable[[], Awaitable[None]]:
         lane = self._speaker.lane()
@@ -183,33 +159,39 @@ class Try:
                 raise self._said(lane.fault)
             if not self.committed:
                 if not (lane.content or self._accept_empty):
-                    raise UpstreamError("empty", EMPTY, status=self._status)
+                    raise mishaps.empty(self._course.status)
                 self._commit()
                 tail = bytes(held) + tail
             if lane.done:
                 await self.patience.linger(chunks)
             return lambda: self._client.end(tail)
-        except Exception as unexpected:
-            if isinstance(unexpected, PluginError):
-                # What is left of the answer cannot be had without that plugin; nor can another's.
-                if not self.committed:
-                    raise
-                self.plugin_error = unexpected
-            error = unexpected if isinstance(unexpected, UpstreamError) else self._unread(unexpected)
-            if not self.committed:
-                raise error from None
+        except Exception as error:
             last = self._broken(lane, error)
             return lambda: self._client.end(last)
         finally:
-            self._usage, self._size, self._ended = lane.usage, lane.size, lane.stopped
+            self._course.usage, self._course.size, self._course.ended = lane.usage, lane.size, lane.stopped
 
-    def _broken(self, lane: Lane, error: UpstreamError) -> bytes:
-        """The last frames of a stream that broke after its first content."""
+    def _broken(self, lane: Lane, unexpected: Exception) -> bytes:
+        """The last frames of a stream that broke after its first content. Raises what it broke by before that."""
+        if isinstance(unexpected, PluginError):
+            # What is left of the answer cannot be had without that plugin; nor can another's.
+            if not self.committed:
+                raise unexpected
+            self.plugin_error = unexpected
+        error = unexpected
+        if not isinstance(error, UpstreamError):
+            error = mishaps.unread(error, self._course.status)
+        if not self.committed:
+            raise error from None
         if lane.fault is None and self.plugin_error is None and (lane.stopped or lane.done):
             # The answer is whole; only its connection broke, or the frame that closes it never came.
-            tail = lane.close()
-            if lane.fault is None:
-                return tail
+            try:
+                tail = lane.close()
+            except PluginError as failed:
+                self.plugin_error, error = failed, mishaps.unread(failed, self._course.status)
+            else:
+                if lane.fault is None:
+                    return tail
         self.error = forgotten(error)
         return lane.fail(error.fault, self._request.id)
 
@@ -222,16 +204,16 @@ class Try:
             decoded = None
         if not isinstance(decoded, dict):
             fault = self._speaker.upstreams.fault(answer.status, answer.headers, body)
-            fault = evolve(fault, status=502, kind="api_error", code="garbage")
-            raise UpstreamError("garbage", fault, status=self._status)
+            raise mishaps.garbage(fault, self._course.status)
         if (plain := self._speaker.plain(decoded)) is not None:
-            self._size, self._ended, self._usage = size_of(plain.text), True, plain.usage
+            self._course.size, self._course.ended, self._course.usage = size_of(plain.text), True, plain.usage
             self._commit()
             return lambda: self._client.whole(200, {}, body)
         if self._speaker.several:
             return self._whole_choices(decoded, body)
         said = self._speaker.upstreams.events(decoded)
-        self._size, self._ended = sum(size_of(event.text) for event in said if event.text), True
+        self._course.size = sum(size_of(event.text) for event in said if event.text)
+        self._course.ended = True
         events = await self._speaker.filtered(said)
         self._judge(events, same=decoded if self._speaker.same else None)
         self._commit()
@@ -249,11 +231,11 @@ class Try:
         for event in self._speaker.upstreams.events(decoded):
             if event.kind == "error" and event.fault is not None:
                 raise self._said(event.fault)
-            self._usage = self._usage.merge(event.usage)
-        self._size, self._ended = size_of_answer(decoded), True
+            self._course.usage = self._course.usage.merge(event.usage)
+        self._course.size, self._course.ended = size_of_answer(decoded), True
         passed = self._speaker.choices(decoded)
         if not (holds_content(passed) or self._accept_empty):
-            raise UpstreamError("empty", EMPTY, status=self._status)
+            raise mishaps.empty(self._course.status)
         self._commit()
         passed = self._speaker.upstreams.mended(passed) or passed
         if self._request.stream:
@@ -279,7 +261,8 @@ class Try:
             said = reader.close()
             events = said if self._speaker.several else await self._speaker.filtered(said)
         finally:
-            self._usage, self._size, self._ended = reader.usage, reader.size, reader.finished
+            self._course.usage, self._course.size = reader.usage, reader.size
+            self._course.ended = reader.finished
         if self._speaker.several:
             return self._collected_choices(reader)
         self._judge(events)
@@ -297,8 +280,6 @@ class Try:
         whole = folded(choices, created=int(self.record.started_at), asked=self._request.body)
         return self._whole_choices(whole, orjson.dumps(whole))
 
-    # ---- pieces
-
     @property
     def _thinks(self) -> bool:
         """Whether the model may think for long without a word: it was asked to, and its thoughts may be left out."""
@@ -308,77 +289,24 @@ class Try:
     def _judge(self, events: Sequence[StreamEvent], same: Mapping[str, Any] | None = None) -> None:
         """Raise for events that are no answer: an error, or nothing in them. `same` is the answer itself where the
         client reads it as it is: then what other dialects have no form for is content, too."""
-        content = self._accept_empty or (same is not None and holds_content(same))
         for event in events:
             if event.kind == "error" and event.fault is not None:
                 raise self._said(event.fault)
             if event.usage.reported:
-                self._usage = self._usage.merge(event.usage)
-            content = content or bool(
-                (event.kind == "delta" and event.text)
-                or (event.kind == "block_start" and event.block == "tool_call" and event.name)
-                or (event.kind == "stop" and event.reason not in SETTLED_REASONS)
-            )
-        if not content:
-            raise UpstreamError("empty", EMPTY, status=self._status)
+                self._course.usage = self._course.usage.merge(event.usage)
+        content = self._accept_empty or (same is not None and holds_content(same))
+        if not (content or says_something(events)):
+            raise mishaps.empty(self._course.status)
 
     def _said(self, fault: Fault) -> UpstreamError:
-        """What the upstream said inside an answer with status 200."""
-        fault = self._without_key(fault)
-        if fault.code == "garbage":
-            return UpstreamError("garbage", fault, status=self._status)
-        if fault.code == "context_length_exceeded":
-            return UpstreamError("context", fault, status=self._status)
-        return UpstreamError("stream", fault, status=self._status)
-
-    def _without_key(self, fault: Fault) -> Fault:
-        return without_key(fault, self.record.provider)
-
-    def _unread(self, error: Exception) -> UpstreamError:
-        """An answer that the router could not work with, in a way that nobody thought of."""
-        if isinstance(error, PluginError):
-            return UpstreamError("plugin", error.fault, status=self._status)
-        message = f"answered with something that cannot be read ({type(error).__name__})"
-        return UpstreamError("garbage", Fault(502, "api_error", message, code="garbage"), status=self._status)
+        return mishaps.said(fault, self._course.status, self.record.provider)
 
     def _commit(self) -> None:
         self.committed = self.patience.committed = True
-        self._first_token_s = time.perf_counter() - self._began
+        self._course.commit()
         self._on_content(self)
 
-    # ---- how it ended
-
-    def settled(
-        self, failure: BaseException | None, price: Callable[[Provider, Usage, bool], Cost]
-    ) -> Attempt:
+    def settled(self, failure: BaseException | None, price: Price) -> Attempt:
         """The attempt's record, when it ended: well, or by `failure`. `price` tells what it cost."""
-        failure = failure or self.error
-        outcome, status = Outcome.OK, self._status
-        kind, text, retry_after_s = None, "", None
-        if isinstance(failure, UpstreamError):
-            outcome = Outcome.BROKEN if self.committed else Outcome.FAILED
-            status, kind, text = failure.status, failure.kind, failure.told
-            retry_after_s = failure.fault.retry_after_s
-        elif isinstance(failure, PluginError):
-            outcome, kind = Outcome.FAILED, "plugin"
-            text = f"plugin {failure.plugin!r} failed in {failure.hook}: {where(failure.cause)}"
-        elif failure is not None:
-            outcome = Outcome.CANCELLED
-        usage, estimated = self._usage, False
-        if outcome is not Outcome.FAILED or was_cut(failure, self._status):
-            usage, estimated = billed(usage, self._size, ended=self._ended, request=self._request)
-        costs = outcome is not Outcome.FAILED or usage.reported or estimated
-        self.record = evolve(
-            self.record,
-            outcome=outcome,
-            status=status,
-            error_kind=kind,
-            error_text=text[:2000],
-            retry_after_s=retry_after_s,
-            seconds=time.perf_counter() - self._began,
-            first_token_s=self._first_token_s,
-            usage=usage,
-            estimated=estimated,
-            cost=price(self.record.provider, usage, estimated) if costs else None,
-        )
+        self.record = self._course.settled(self.record, self._request, failure or self.error, price)
         return self.record

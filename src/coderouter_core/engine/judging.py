@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from coderouter_core.model import StreamEvent
 
 #: Members of a chat message that are content.
 SPOKEN = (
@@ -18,6 +20,18 @@ SPOKEN = (
     "thinking",
 )
 TEXTS = ("text", "thinking")
+#: Reasons to stop that say nothing by themselves.
+SETTLED_REASONS = ("end_turn", "tool_use", "")
+
+
+def says_something(events: Iterable[StreamEvent]) -> bool:
+    """True when any event is content: text, thinking, a call with a name, or a stop that says why."""
+    return any(
+        (event.kind == "delta" and event.text)
+        or (event.kind == "block_start" and event.block == "tool_call" and event.name)
+        or (event.kind == "stop" and event.reason not in SETTLED_REASONS)
+        for event in events
+    )
 
 
 def holds_content(answer: Mapping[str, Any]) -> bool:

@@ -23,6 +23,7 @@ from coderouter_core.engine.preparing import Preparation
 from coderouter_core.engine.report import Planned, Report
 from coderouter_core.engine.review import Grant, Review
 from coderouter_core.engine.settling import Settlement
+from coderouter_core.engine.slices import turn
 from coderouter_core.errors import RequestError, UpstreamError
 from coderouter_core.events import Events
 from coderouter_core.hooks import Hooks, Said
@@ -68,6 +69,7 @@ class Engine:
     async def serve(self, request: Request, profile: Profile, client: Client, report: Report) -> None:
         """Answer `request` from the chain of `profile`. Raises `RequestError` when nobody can."""
         self.review.request(request, profile, report)
+        await turn(len(request.raw))
         await self.chains.prepare(request, profile)
         report.chain = chain = self.chains.resolve(request, profile)
         report.rejected += chain.rejected
@@ -81,6 +83,7 @@ class Engine:
             if grant is None:
                 continue
             try:
+                await turn(len(request.raw))
                 finish = await self._attempt(provider, request, profile, client, report, grant)
             except UpstreamError as error:
                 if refuses_usage(error) and provider.name not in self.preparation.without_usage:
@@ -178,6 +181,7 @@ class Engine:
             # Nobody was asked: it is no attempt, and without an event nobody would know why.
             self._cannot_take(provider, profile, error, report)
             raise
+        await turn(len(request.raw))
         report.provider = provider
         report.attempts += 1
         self.settlement.begun(running)

@@ -86,7 +86,7 @@ class Patience:
     async def linger(self, chunks: AsyncIterator[bytes]) -> None:
         """Read to the end of the body, for a moment, so that the connection can serve again."""
         try:
-            async with asyncio.timeout(LINGER_S):
+            with self._deadline.at(self._loop.time() + LINGER_S):
                 async for _ in chunks:
                     pass
         except (TimeoutError, UpstreamError):

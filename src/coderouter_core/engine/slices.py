@@ -1,4 +1,4 @@
-"""Take what comes at once in slices, so that reading much of it keeps nobody waiting."""
+"""Take what is much in parts, so that it keeps nobody waiting."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from typing import Self
 
 #: Bytes of a slice: some 80 frames, a millisecond or two where all of them are decoded.
 SLICE = 16 * 1024
+#: Bytes of a request from which each thing that is done with it may take a millisecond.
+LARGE = 512 * 1024
+
+
+async def turn(size: int) -> None:
+    """Others have their turn, where what was done with a request of `size` bytes may have taken a while."""
+    if size > LARGE:
+        await asyncio.sleep(0)
 
 
 class Slices:

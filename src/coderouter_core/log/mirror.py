@@ -21,7 +21,7 @@ KEEP = 5
 #: Seconds that a pipe's reader may take to make room; the next lines do not wait for one that took longer.
 PATIENCE_S = 0.25
 
-_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class UnreadError(OSError):
@@ -99,7 +99,7 @@ class Mirror:
             return False
 
     def _room(self, wanted: int) -> int:
-        """Put the file aside when it is full. Its size, None for what has none."""
+        """Put the file aside when it is full. Its size, -1 for what has none."""
         held = os.fstat(self._fd)
         if not stat.S_ISREG(held.st_mode):
             return -1
@@ -151,9 +151,15 @@ class Mirror:
                 written += os.write(self._fd, data[written:])
             except BlockingIOError:
                 self._torn = data[:written][-1:] not in (b"", b"\n") or (self._torn and not written)
-                if not select.select((), (self._fd,), (), patience_s)[1]:
+                if not self._makes_room(patience_s):
                     raise BlockingIOError(errno.EAGAIN, "its reader takes nothing") from None
         self._stuck = self._torn = False
+
+    def _makes_room(self, within_s: float) -> bool:
+        # `select` knows no descriptor beyond 1,023, and a busy router has more.
+        poll = select.poll()
+        poll.register(self._fd, select.POLLOUT)
+        return bool(poll.poll(within_s * 1000))
 
 
 def _lock(fd: int) -> None:

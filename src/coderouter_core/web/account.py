@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -17,8 +18,10 @@ from coderouter_core.router import CodeRouter
 
 #: The status of a request whose client did not wait for one.
 CLIENT_GONE = 499
-#: Characters of W3C Trace Context; longer ones are not the standard's.
-MOST_TRACEPARENT = 128
+#: W3C Trace Context. A later version of it than 00 may say more after a dash.
+TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]{0,70})?")
+TRACESTATE = re.compile(r"[\t -~]*")
+#: Characters; longer ones are not the standard's.
 MOST_TRACESTATE = 512
 NOTHING = Total(0, 0, 0, 0, 0, 0.0, 0.0, priced=True, estimated=False)
 
@@ -41,8 +44,7 @@ class Account:
         self._router = router
         self._dialect = dialect
         self._operation = operation
-        self._traceparent = headers.get("traceparent", "")[:MOST_TRACEPARENT] or None
-        self._tracestate = _whole_members(headers.get("tracestate", "")) or None
+        self._traceparent, self._tracestate = _traced(headers) if "traceparent" in headers else (None, None)
         self._stream = False
         self._came = False
         self._ended = False
@@ -117,6 +119,14 @@ class Account:
             duration_ms=round(total_s * 1000, 1),
             overhead_ms=round((total_s - waited_s) * 1000, 2),
         )
+
+
+def _traced(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """The trace that the request belongs to. Anything else in these headers is nothing to write down."""
+    parent, state = headers["traceparent"].strip(), headers.get("tracestate", "")
+    if not TRACEPARENT.fullmatch(parent):
+        return None, None
+    return parent, (_whole_members(state) if TRACESTATE.fullmatch(state) else "") or None
 
 
 def _whole_members(tracestate: str) -> str:

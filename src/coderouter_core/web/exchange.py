@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from coderouter_core.engine.deadline import Deadline
 from coderouter_core.errors import RequestError
 from coderouter_core.model import Fault
 
@@ -17,11 +18,16 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 #: Containers that may stand in one another in a request. Encoders and our own readers go no deeper.
 MOST_DEPTH = 200
-#: Seconds of silence in the middle of a request's body.
+#: Seconds of silence before and in a request's body, and seconds that it may be late.
 PATIENCE_S = 60.0
+#: What comes more slowly is late, and a link of this kind is worse than any that people work with. Without it a
+#: byte a minute could hold a connection, and what came so far, for ever.
+LEAST_BYTES_A_SECOND = 1024
 #: orjson writes no more of them than this. Writing a body up to so many bytes is quicker than walking through it.
 WRITTEN_DEPTH = 254
 MOST_WRITTEN = 256 * 1024
+#: So is a larger one that has an object in so many bytes.
+DENSE = 1024
 
 
 class ClientGone(Exception):  # noqa: N818  (it is not an error of anybody's)
@@ -30,30 +36,41 @@ class ClientGone(Exception):  # noqa: N818  (it is not an error of anybody's)
 
 async def read_body(receive: Receive, most: int, patience_s: float = PATIENCE_S) -> bytes:
     """The whole body. Raises `RequestError`: 413 as soon as it is larger than `most` bytes, 408 when nothing of it
-    comes for `patience_s`."""
+    comes for `patience_s`, or when it is later by so much than it would be at `LEAST_BYTES_A_SECOND`."""
+    loop = asyncio.get_running_loop()
+    began = now = loop.time()
+    due = began + patience_s
     pieces: list[bytes] = []
     size = 0
-    while True:
-        try:
-            async with asyncio.timeout(patience_s):
+    deadline = Deadline(loop)
+    try:
+        while True:
+            with deadline.at(due):
                 message = await receive()
-        except TimeoutError:
-            text = f"nothing more of the body came for {patience_s:g} s"
-            raise RequestError(Fault(408, "timeout_error", text)) from None
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        piece = message.get("body", b"")
-        if piece:
-            size += len(piece)
-            if size > most:
-                raise RequestError(
-                    Fault(
-                        413, "request_too_large", f"the body is larger than {most} bytes", should_retry=False
-                    )
-                )
-            pieces.append(piece)
-        if not message.get("more_body"):
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            piece = message.get("body", b"")
+            if piece:
+                size += len(piece)
+                if size > most:
+                    raise _too_large(most)
+                pieces.append(piece)
+            if not message.get("more_body"):
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            now = loop.time()
+            due = min(now, began + size / LEAST_BYTES_A_SECOND) + patience_s
+    except TimeoutError:
+        silent = due >= now + patience_s
+        text = f"nothing more of the body came for {patience_s:g} s"
+        slow = f"the body came at less than {LEAST_BYTES_A_SECOND} bytes a second for {patience_s:g} s"
+        raise RequestError(Fault(408, "timeout_error", text if silent else slow)) from None
+    finally:
+        deadline.close()
+
+
+def _too_large(most: int) -> RequestError:
+    text = f"the body is larger than {most} bytes"
+    return RequestError(Fault(413, "request_too_large", text, should_retry=False))
 
 
 def decode(raw: bytes) -> tuple[dict[str, Any], bool]:
@@ -69,7 +86,8 @@ def decode(raw: bytes) -> tuple[dict[str, Any], bool]:
         raise _bad(f"the body must be a JSON object, not {_kind(body)}")
     if len(raw) <= 2 * MOST_DEPTH:
         return body, False
-    written = _written(body) if len(raw) <= MOST_WRITTEN else b""
+    quick = len(raw) <= MOST_WRITTEN or raw.count(b"{") > len(raw) // DENSE
+    written = _written(body) if quick else b""
     if not written and _too_deep(body):
         raise _bad(f"the body is nested more than {MOST_DEPTH} levels deep")
     return body, written == raw

@@ -9,6 +9,7 @@ from typing import Any
 
 from coderouter_core.engine import Client, Report, Served, facts_of, outcome_of
 from coderouter_core.engine.failure import quoted
+from coderouter_core.engine.slices import turn
 from coderouter_core.errors import PluginError, RequestError, where
 from coderouter_core.events import current_request
 from coderouter_core.ids import new_id
@@ -90,7 +91,8 @@ class Generate:
         raw = b""
         try:
             raw = await read_body(receive, self._most_body)
-            return self._request(account.id, scope, raw)
+            await turn(len(raw))
+            return await self._request(account.id, scope, raw)
         except ClientGone:
             account.left()
             return None
@@ -103,9 +105,11 @@ class Generate:
         account.ended(fault.status, outcome)
         return None
 
-    def _request(self, identity: str, scope: Scope, raw: bytes) -> Request:
+    async def _request(self, identity: str, scope: Scope, raw: bytes) -> Request:
         body, compact = decode(raw)
+        await turn(len(raw))
         self._codec.check(body)
+        await turn(len(raw))
         _refuse_a_loop(scope["coderouter.headers"])
         headers = {
             name: value for name, value in scope["coderouter.headers"].items() if name not in CREDENTIALS

@@ -5,7 +5,8 @@ from __future__ import annotations
 from coderouter_core.model import Dialect, Operation
 from coderouter_core.wire.bodies import Translated, translate
 from coderouter_core.wire.bodies.functions import functions
-from coderouter_core.wire.bodies.schemas import simple_format, simple_schema, simple_tools
+from coderouter_core.wire.bodies.schemas import simple_schema
+from coderouter_core.wire.bodies.simple import simple_format, simple_tools
 from coderouter_core.wire.chat import CODEC as CHAT
 from coderouter_core.wire.codec import ClientSide, Codec
 from coderouter_core.wire.completions import CODEC as COMPLETIONS

@@ -77,7 +77,8 @@ class Lane(Protocol):
     other than ``end_turn``, ``tool_use``. `stopped`: the answer came to its proper end (a stop reason).
     `done`: its very last frame came (``message_stop``, ``[DONE]``). `steps` counts events other than pings and unknown
     frames, so that a caller can see progress. `fault`: the upstream said an error, or something
-    that is not the dialect; nothing after it is passed on. `failed`: what a filter of a plugin raised; likewise. `usage`: the larger value of each field so far.
+    that is not the dialect; nothing after it is passed on. `failed`: what a filter of a plugin raised; likewise.
+    `usage`: the larger value of each field so far.
     `size`: UTF-8 bytes of text, thinking and tool arguments so far, to tell tokens from where `usage` does not.
     """
 

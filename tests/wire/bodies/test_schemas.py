@@ -191,6 +191,24 @@ def test_tools_that_are_simple_already_stay() -> None:
             lambda schema: {"tools": [{"type": "namespace", "tools": [{"name": "f", "parameters": schema}]}]},
             id="a-group-in-responses",
         ),
+        pytest.param(
+            lambda schema: {"input": [{"type": "additional_tools", "tools": [{"parameters": schema}]}]},
+            id="amid-a-conversation-in-responses",
+        ),
+        pytest.param(
+            lambda schema: {
+                "messages": [
+                    {"role": "user", "content": "hi"},
+                    {
+                        "role": "system",
+                        "content": [
+                            {"type": "tool_addition", "tool": {"definition": {"input_schema": schema}}}
+                        ],
+                    },
+                ]
+            },
+            id="amid-a-conversation-in-messages",
+        ),
     ],
 )
 def test_schemas_are_found_where_each_dialect_has_them(place: Callable[[Any], Any]) -> None:

@@ -189,6 +189,13 @@ def test_a_tool_that_is_defined_amid_the_conversation_joins_the_tools() -> None:
     assert translated(messages=[USER, amid, USER]).body["tools"] == [FUNCTION]
 
 
+def test_a_tool_that_is_defined_again_is_declared_once_and_as_it_was_defined_last() -> None:
+    old = {**TOOL, "description": "old"}
+    amid = changing("tool_addition", {"type": "tool_definition", "definition": TOOL})
+
+    assert translated(messages=[USER, amid, USER, amid, USER], tools=[old]).body["tools"] == [FUNCTION]
+
+
 def test_a_system_turn_that_only_sets_an_effort_is_left_out_and_told() -> None:
     amid = {"role": "system", "output_config": {"effort": "low"}}
     found = translated(messages=[USER, amid, USER])

@@ -13,6 +13,7 @@ from typing import Literal
 from coderouter_filter_tool_repair import heads, reading
 from coderouter_filter_tool_repair.balance import Balance
 from coderouter_filter_tool_repair.frames import FRAMES
+from coderouter_filter_tool_repair.marks import WRAPPED
 from coderouter_filter_tool_repair.tools import Call, MismatchError, Tools
 
 #: Characters by which it is known whether something begins as a call does.
@@ -21,32 +22,6 @@ MOST_HEAD = 2 * heads.LONGEST_HEAD
 #: ``no``: it is none; ``more``: that is not known yet, or it goes on.
 Verdict = int | Literal["no", "more"]
 
-#: The namespaces that some models write before tags.
-_SPACES = ("antml" + ":", "｜DSML｜")
-#: Tags around calls, and what ends them.
-WRAPPED = {
-    "<tool_call>": "</tool_call>",
-    "<tool_calls>": "</tool_calls>",
-    "<function_call>": "</function_call>",
-    "<minimax:tool_call>": "</minimax:tool_call>",
-    "<seed:tool_call>": "</seed:tool_call>",
-    "<TOOLCALL>": "</TOOLCALL>",
-    "<function=": "</function>",
-    **{
-        f"<{space}{tag}{rest}": f"</{space}{tag}>"
-        for space in ("", *_SPACES)
-        for tag, rest in (("function_calls", ">"), ("invoke", " name="))
-    },
-}
-#: Marks that a call follows.
-MARKS = (
-    "<|python_tag|>",
-    "<|tool_call|>",
-    "<|tool_call_start|>",
-    "<|START_ACTION|>",
-    "<|action_start|><|plugin|>",
-    "[TOOL_CALLS]",
-)
 #: Languages of fences in which Python is a call; elsewhere it is code.
 CALLING = ("", "tool_code", "tool_call", "tool_calls", "tool_use", "function_call")
 
@@ -59,8 +34,6 @@ _MISTRAL_BEGUN = re.compile(
     r"\s*(?:[\w.-]{1,128}\s*(?:\[C?A?L?L?_?I?D?(?:\][\s\w-]{0,66})?)?(?:\[A?R?G?S?\]?)?\s*)?\Z"
 )
 _NAMESPACE = re.compile(r"\A(?:[a-z]+:|｜DSML｜)")
-_KNOWN = (*WRAPPED, *MARKS, *FRAMES)
-_LONGEST_KNOWN = max(map(len, _KNOWN))
 _INFO = re.compile(r"(`{3,})([^`\n]{0,64})\n")
 _INFO_BEGUN = re.compile(r"`{1,32}[^`\n]{0,64}\Z")
 
@@ -299,12 +272,3 @@ def _starts(text: str, tag: str) -> bool | None:
     if len(text) < len(tag):
         return None if tag.startswith(text) else False
     return text.startswith(tag)
-
-
-def mark_at(text: str, at: int) -> str | None:
-    """The mark or tag that begins at `at`; empty where one may still become of it."""
-    for known in _KNOWN:
-        if text.startswith(known, at):
-            return known
-    begun = text[at : at + _LONGEST_KNOWN]
-    return "" if any(known.startswith(begun) for known in _KNOWN) else None

@@ -8,18 +8,8 @@ from itertools import groupby
 
 from attrs import define, frozen
 
-from coderouter_filter_tool_repair import heads
-from coderouter_filter_tool_repair.candidates import (
-    MARKS,
-    MOST_HEAD,
-    Bracketed,
-    Candidate,
-    Fenced,
-    Framed,
-    Tagged,
-    mark_at,
-)
-from coderouter_filter_tool_repair.frames import FRAMES
+from coderouter_filter_tool_repair.candidates import MOST_HEAD, Bracketed, Candidate, Fenced
+from coderouter_filter_tool_repair.openers import OPENER, begun_at
 from coderouter_filter_tool_repair.tools import Call, MismatchError, Tools
 
 #: Characters of one candidate; a longer one is text.
@@ -31,25 +21,12 @@ _READING = 16
 #: A cut-off candidate is searched for others behind its first line, this often in an answer.
 MOST_SECOND_LOOKS = 4
 
-#: Where a call, or code that hides one, may begin. An object stands at the beginning of a word, Python on a line.
-#: What follows is looked at here as far as that is quick.
-_OPENER = re.compile(
-    r"`+"
-    r"|(?<![^\s:])(?:\{(?=\s*(?:[\"']|\Z))|\[(?=\s*(?:[{A-Za-z_]|\Z)))"
-    r"|(?<!`)<(?=[tfia|｜T]|m(?:i|\Z)|s(?:ee|e?\Z)|\Z)"
-    r"|(?<![^\n])[A-Za-z_]"
-)
 #: Characters behind an object that tell whether it stands on its own.
 MOST_SPACE = 256
 #: Text is looked at in slices, so that what is left of it after a call costs little to keep.
 SLICE = 2048
-#: A longer run of backticks fences nothing.
-_LONGEST_FENCE = 32
-_FENCE_LINE = re.compile(r"`+[^`\n]*(\n|`|\Z)")
-_CALLABLE = re.compile(r"\s*(?:[{\[<A-Za-z_]|\Z)")
 _FENCE_END = re.compile(r"\n[ \t>]{0,16}(`{3,32})(?!`)")
 _FENCE_END_BEGUN = re.compile(r"\n[ \t>]{0,16}`{0,32}\Z")
-_WORD = re.compile(r"[\w.-]{1,128}")
 _SEPARATOR = re.compile(r"[ \t]*[,;](?=\s*\{)")
 
 
@@ -112,7 +89,7 @@ class Scanner:
         waits = final or self._text or self._fence or self._held
         if text and not waits and self._looks <= 0:
             return [text]
-        if text and not waits and _OPENER.search(self._before + text, 1) is None:
+        if text and not waits and OPENER.search(self._before + text, 1) is None:
             self._before = text[-1]
             return [text]
         for at in range(0, len(text), SLICE):
@@ -146,9 +123,9 @@ class Scanner:
         # One character before shows what the text begins behind.
         text = self._before + self._text
         at = 1
-        while self._looks > 0 and (found := _OPENER.search(text, at)) is not None:
+        while self._looks > 0 and (found := OPENER.search(text, at)) is not None:
             start = found.start()
-            step = self._at_opener(text, start, found.group(), final)
+            step = begun_at(text, start, found.group(), self._tools, final=final)
             if isinstance(step, Candidate) and step.begins(text[start : start + MOST_HEAD]) is False:
                 step = found.group() if isinstance(step, Fenced) else start + 1
             # Not counted while it is unknown what begins here: how the text was cut must not matter.
@@ -180,54 +157,6 @@ class Scanner:
             return False
         self._text = rest
         return True
-
-    def _at_opener(self, text: str, start: int, mark: str, final: bool) -> Candidate | str | int | None:
-        """What begins here: a candidate, code behind a fence, nothing up to an index, or None for "not known yet"."""
-        if mark[0] == "`":
-            return self._at_backticks(text, start, mark, final)
-        if mark in "[<":
-            known = mark_at(text, start)
-            if known == "" and not final:
-                return None
-            if known in FRAMES:
-                return Framed(self._tools, known)
-            if known:
-                if known not in MARKS:
-                    return Tagged(self._tools, known)
-                return Bracketed(self._tools, "tool_calls" if mark == "[" else "python_tag", len(known))
-            if mark == "<":
-                return start + 1
-        if mark in "[{":
-            begun = text[start : start + MOST_HEAD]
-            if heads.value(begun, self._tools) is False and (
-                mark == "{" or heads.listed(begun, self._tools) is False
-            ):
-                return start + 1
-            return Bracketed(self._tools, "json")
-        word = _WORD.match(text, start)
-        end = word.end() if word else start + 1
-        if end >= len(text):
-            return None if not final and self._tools.may_become(text[start:end]) else end
-        if text[end] == "(" and self._tools.knows(text[start:end]):
-            return Bracketed(self._tools, "python")
-        return end
-
-    def _at_backticks(self, text: str, start: int, run: str, final: bool) -> Candidate | str | int | None:
-        end = start + len(run)
-        if len(run) > _LONGEST_FENCE:
-            return end
-        if end >= len(text) and not final:
-            return None
-        if len(run) < 3:
-            return end
-        line = _FENCE_LINE.match(text, start)
-        ended = line[1] if line else ""
-        if not ended and not final and len(text) - end <= _LONGEST_FENCE * 2:
-            return None
-        if ended != "\n" or line is None or line.end() - end > _LONGEST_FENCE * 2:
-            # A run that is closed on its line is code within prose.
-            return end
-        return Fenced(self._tools) if _CALLABLE.match(text, line.end()) else run
 
     def _in_fence(self, final: bool) -> bool:
         """Pass a block of code on, up to its end."""

@@ -17,6 +17,7 @@ from coderouter_core.testing import Script, ServedRouter, conformance, make_rout
 LOOK = ("look", {"city": "Oslo", "unit": "c"})
 LOOK_TURNED = ("look", {"unit": "c", "city": "Oslo"})
 OTHER = ("look", {"city": "Rome"})
+PATCH = {"type": "update_file", "path": "a.py", "diff": "@@"}
 
 
 def messages(calls: Sequence[tuple[str, Any]]) -> list[dict[str, Any]]:
@@ -221,7 +222,9 @@ def test_text_that_is_not_json_is_compared_as_text() -> None:
         pytest.param(
             {"type": "custom_tool_call", "name": "apply_patch", "input": "*** Begin Patch"}, id="custom"
         ),
-        pytest.param({"type": "local_shell_call", "action": {"command": ["ls"]}}, id="shell"),
+        pytest.param({"type": "local_shell_call", "action": {"command": ["ls"]}}, id="command"),
+        pytest.param({"type": "shell_call", "action": {"commands": ["ls"]}}, id="shell"),
+        pytest.param({"type": "apply_patch_call", "operation": PATCH}, id="patch"),
         pytest.param({"type": "tool_search_call", "arguments": {"query": "x"}}, id="search"),
         pytest.param(
             {"type": "function_call", "namespace": "a", "name": "run", "arguments": "{}"}, id="group"
@@ -230,6 +233,14 @@ def test_text_that_is_not_json_is_compared_as_text() -> None:
 )
 def test_agents_calls_of_other_kinds_count(item: dict[str, Any]) -> None:
     assert trailing_run(calls_backwards([item, {"type": "reasoning"}, item, item]))[1] == 3
+
+
+def test_patches_of_different_files_are_different() -> None:
+    patches = [
+        {"type": "apply_patch_call", "operation": {**PATCH, "path": f"{name}.py"}} for name in ("b", "a", "a")
+    ]
+
+    assert trailing_run(calls_backwards(patches))[1] == 1
 
 
 def test_tools_of_different_groups_are_different() -> None:

@@ -108,12 +108,8 @@ class Record:
         elif event.name not in ROUTINE:
             self._act(event)
 
-    def newest_events(self, since: int) -> Sequence[Event]:
-        """Those after the first `since` that ever came, as far as they are kept."""
-        return _newest(self.events, self.events_seen - since)
-
     def newest_requests(self, since: int) -> Sequence[tuple[Event, str]]:
-        """Ends of requests, as `newest_events`."""
+        """Ends of requests after the first `since` that ever came, as far as they are kept."""
         return _newest(self.requests, self.requests_seen - since)
 
     def _count(self, event: Event) -> None:

@@ -109,20 +109,20 @@ def test_what_belongs_to_every_request_is_nobodys_action() -> None:
 
 
 @pytest.mark.parametrize(
-    ("since", "names"),
+    ("since", "ends"),
     [
-        pytest.param(0, ["a", "b", "c"], id="all"),
-        pytest.param(2, ["c"], id="the-newest"),
+        pytest.param(0, [1.0, 2.0, 3.0], id="all"),
+        pytest.param(2, [3.0], id="the-newest"),
         pytest.param(3, [], id="none"),
         pytest.param(9, [], id="of-another-life"),
     ],
 )
-def test_events_since(since: int, names: list[str]) -> None:
+def test_requests_since(since: int, ends: list[float]) -> None:
     record = Record()
-    for name in ("a", "b", "c"):
-        record.event(event(name))
+    for at in (1.0, 2.0, 3.0):
+        record.event(finished(at))
 
-    assert [each.name for each in record.newest_events(since)] == names
+    assert [event.at for event, _ in record.newest_requests(since)] == ends
 
 
 @pytest.mark.parametrize(

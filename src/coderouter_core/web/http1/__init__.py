@@ -10,6 +10,7 @@ several times the cost of everything else that happens to a small request. Here 
     server      hypercorn's connection class, which lets ours at the bytes and takes upgrades back
     site        what the connections of a server share: settings, the date, the end
     connection  bytes in and out, one request after the other, time
+    unread      what the client does not read
     exchange    a request as ASGI: scope, receive, send
     heads       the first line and the headers; what is refused of them
     bodies      where a body ends

@@ -11,11 +11,14 @@ from coderouter_core.web.http1.bodies import END, body_of
 from coderouter_core.web.http1.exchange import Ends, Exchange, scope_of
 from coderouter_core.web.http1.heads import Head, ProtocolError, read_head, refuse_hopeless
 from coderouter_core.web.http1.site import Site
+from coderouter_core.web.http1.unread import Unread
 
 #: What may pile up unread before the socket is left alone, which makes the client wait.
 UNREAD_BYTES = 256 * 1024
 #: A client that still sends when it is told off gets so long to read why.
 LINGER_S = 2.0
+#: A client that reads nothing is given up after so many times what an idle connection is kept.
+UNREAD_TIMES = 4
 #: How a connection begins that speaks HTTP/2 without having asked.
 PREFACE = b"PRI * HTTP/2.0\r\n\r\n"
 
@@ -42,6 +45,7 @@ class ClientConnection(asyncio.Protocol):
         self._searched = 0
         self._exchange: Exchange | None = None
         self._room = asyncio.Event()
+        self._unread = Unread(self._loop, transport, UNREAD_TIMES * site.keep_alive_s)
         self._timer: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
         self._reading = True
@@ -213,7 +217,7 @@ class ClientConnection(asyncio.Protocol):
         self._deaf = True
         self._input, self._at = b"", 0
         if not pending or self._eof or not self._transport.can_write_eof():
-            self._transport.close()
+            self._part()
             return
         self._transport.write_eof()
         if not self._reading:
@@ -223,7 +227,13 @@ class ClientConnection(asyncio.Protocol):
 
     def _close(self) -> None:
         self._deaf = True
-        self._transport.close()
+        self._part()
+
+    def _part(self) -> None:
+        """Close as soon as what was written is on its way."""
+        if not self._lost:
+            self._transport.close()
+            self._set_timer(self._loop.time() + self._site.keep_alive_s)
 
     def _hand_over(self) -> None:
         """Somebody else goes on with this request. Nothing may come in between."""
@@ -278,7 +288,11 @@ class ClientConnection(asyncio.Protocol):
         """One timer for the life of a connection: it is set again only when it has gone off too early."""
         self._timer = None
         if self._deaf:
-            self._transport.close()
+            # The client had its time to take the little that was left. What is much is watched over.
+            if self._transport.is_closing() and not self.full:
+                self._transport.abort()
+            else:
+                self._part()
         elif self._exchange is None:
             due = self._idle_since + self._site.keep_alive_s
             if due <= self._loop.time():
@@ -290,9 +304,11 @@ class ClientConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.full = True
+        self._unread.watch()
 
     def resume_writing(self) -> None:
         self.full = False
+        self._unread.over()
         self._room.set()
 
     def connection_lost(self, _exc: Exception | None) -> None:
@@ -306,6 +322,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _leave_site(self) -> None:
         self._site.connections.discard(self)
+        self._unread.over()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -88,4 +88,5 @@ def _held(reader: asyncio.StreamReader) -> bytes:
 
 def install() -> None:
     """Have hypercorn make its connections of this class. Twice is once."""
+    connections.mend()
     run.TCPServer = Connection  # type: ignore[attr-defined]

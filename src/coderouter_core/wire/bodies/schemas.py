@@ -51,64 +51,6 @@ _DEMANDS = frozenset(_TOLD)
 _OTHER_KEYS = ("additionalProperties", "patternProperties")
 #: Keywords by which a schema is made of others, or says in another way what `KEYWORDS` say.
 _COMPOSED = frozenset({"$ref", "allOf", "anyOf", "oneOf", "const", "prefixItems"})
-_PLACES = ("input_schema", "parameters")
-#: Where a request says what its answer must be like: Chat Completions, Messages now and earlier, Responses.
-_FORMATS = (
-    ("response_format", "json_schema", "schema"),
-    ("output_config", "format", "schema"),
-    ("output_format", "schema"),
-    ("text", "format", "schema"),
-)
-
-
-def simple_tools(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The lists of tools in a request of any dialect, with simple schemas; nothing where they are simple already."""
-    found = {}
-    for key in ("tools", "functions"):
-        tools = body.get(key)
-        if isinstance(tools, list):
-            simple = [_simple_tool(tool) for tool in tools]
-            if any(new is not old for new, old in zip(simple, tools, strict=True)):
-                found[key] = simple
-    return found
-
-
-def _simple_tool(tool: Any) -> Any:
-    if not isinstance(tool, dict):
-        return tool
-    changed = {}
-    for key in _PLACES:
-        schema = tool.get(key)
-        if isinstance(schema, dict) and (simple := simple_schema(schema)) != schema:
-            changed[key] = simple
-    function = tool.get("function")
-    if isinstance(function, dict) and (inner := _simple_tool(function)) is not function:
-        changed["function"] = inner
-    if tool.get("type") == "namespace":
-        changed |= simple_tools({"tools": tool.get("tools")})
-    return {**tool, **changed} if changed else tool
-
-
-def simple_format(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a request of any dialect that hold the schema of its answer, with a simple one; nothing where it is
-    simple already, or there is none."""
-    found = {}
-    for field, *path in _FORMATS:
-        whole = table(body.get(field))
-        if (simple := _within(whole, path)) is not whole:
-            found[field] = simple
-    return found
-
-
-def _within(holder: dict[str, Any], path: list[str]) -> dict[str, Any]:
-    """`holder` with a simple schema at the end of `path`; the same object where there is nothing to do."""
-    key, *rest = path
-    inner = holder.get(key)
-    if not isinstance(inner, dict):
-        return holder
-    simple = _within(inner, rest) if rest else simple_schema(inner)
-    same = simple is inner if rest else simple == inner
-    return holder if same else {**holder, key: simple}
 
 
 def simple_schema(schema: Mapping[str, Any]) -> Schema:

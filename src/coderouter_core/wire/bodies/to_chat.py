@@ -39,7 +39,7 @@ def to_chat(
     turns = TurnsToChat(losses, names, reasoning=reasoning)
     said = rest.pop("messages", ())
     out["messages"] = _system(rest.pop("system", None), losses) + turns.of(said)
-    tools = _tools([*(rest.pop("tools", None) or ()), *defined_amid(said)], names, losses)
+    tools = _tools(_declared(rest.pop("tools", None) or (), said), names, losses)
     choice = rest.pop("tool_choice", None)
     if tools:
         out["tools"] = tools
@@ -94,6 +94,12 @@ def _system(system: Any, losses: Losses) -> list[dict[str, Any]]:
 
 def _text(block: Any) -> str:
     return string(table(block).get("text"))
+
+
+def _declared(tools: Iterable[dict[str, Any]], turns: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each tool once, as it was defined last: one that was withdrawn is defined again when it is back."""
+    amid = {string(tool.get("name")): tool for tool in defined_amid(turns)}
+    return [*(tool for tool in tools if string(tool.get("name")) not in amid), *amid.values()]
 
 
 def _tools(tools: Any, names: Names, losses: Losses) -> list[dict[str, Any]]:

@@ -74,9 +74,9 @@ class ChatRelay(RelayLane):
                 # Clients go through them without looking whether there are any.
                 frame = written({**chunk, "choices": []})
             frame = b"" if usage and self._hide_usage else frame
-            if self._begun and not self._finished:
+            if usage and self._begun and not self._finished:
                 # It belongs behind the end. Of several counts the last is the one that tells all.
-                self._waiting = frame if usage else self._waiting + frame
+                self._waiting = frame
                 return b""
             return self._released() + frame
         self.steps += 1

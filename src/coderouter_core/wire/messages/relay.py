@@ -113,8 +113,10 @@ def _complete(kind: str, event: dict[str, Any]) -> dict[str, Any]:
     if kind == "message_start" and isinstance(message := event.get("message"), dict):
         usage = table(message.get("usage"))
         missing = {key: 0 for key in _COUNTS if type(usage.get(key)) is not int}
-        if missing or not isinstance(message.get("content"), list):
-            return {**event, "message": {**message, "content": [], "usage": {**usage, **missing}}}
+        content = message.get("content")
+        if missing or not isinstance(content, list):
+            content = content if isinstance(content, list) else []
+            return {**event, "message": {**message, "content": content, "usage": {**usage, **missing}}}
     if kind == "content_block_start":
         block = table(event.get("content_block"))
         if (key := block.get("type")) in ("text", "thinking") and not isinstance(block.get(key), str):
