@@ -1,6 +1,6 @@
 """The router beside nginx on two cores: one alone for the proxy, one for client and upstream.
 
-    python benchmarks/side_by_side.py [--seconds 4] [--only tiny,60k,stream,slow] [--translated] [--json FILE] [--check]
+    python benchmarks/side_by_side.py [--seconds 4] [--only tiny,60k,stream,slow] [--translated] [--http1 h11] [--json FILE] [--check]
 
 Ends with 0 when all that was asked for ran; 2 when something did not; with ``--check`` 1 when a goal is missed.
 """
@@ -45,11 +45,11 @@ def main() -> int:
         return NOT_RUN
     os.sched_setaffinity(0, {cores.load})
     _raise_descriptors()
-    conditions = _conditions()
+    conditions = {**_conditions(), "http1": asked.http1}
     for name, value in conditions.items():
         print(f"{name}: {value}")
     with tempfile.TemporaryDirectory(prefix="coderouter-bench-") as home:
-        plan = measures.Plan(cores, asked.seconds, asked.translated, Path(home))
+        plan = measures.Plan(cores, asked.seconds, asked.translated, Path(home), asked.http1)
         rows, missing = _measured(plan, asked.only)
     if rows:
         print(f"\n{render(rows)}")
@@ -78,6 +78,12 @@ def _arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--translated", action="store_true", help="also ask the router in messages, of a provider in chat"
+    )
+    parser.add_argument(
+        "--http1",
+        choices=["httptools", "h11"],
+        default="httptools",
+        help="who reads the router's HTTP/1; h11 is stock hypercorn (default httptools)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     parser.add_argument("--check", action="store_true", help="end with 1 when a goal is missed")

@@ -33,12 +33,13 @@ ALL_END = Goal(SLOW_STREAMS, at_least=True, text=f"all {SLOW_STREAMS}", absolute
 
 @frozen
 class Plan:
-    """How long, on which cores, and whether the router is also asked in another dialect."""
+    """How long, on which cores, whether the router is also asked in another dialect, and who reads its HTTP/1."""
 
     cores: Cores
     seconds: int
     translated: bool
     home: Path
+    http1: str = "httptools"
 
 
 @frozen
@@ -175,7 +176,7 @@ def _sides(plan: Plan, home: Path, upstream: int, *, stream: bool) -> Iterator[l
     core = plan.cores.proxy
     with (
         nginx_side(home, core, upstream, stream=stream) as nginx,
-        router_side(home, core, upstream, stream=stream) as router,
+        router_side(home, core, upstream, stream=stream, environ={"CODEROUTER_HTTP1": plan.http1}) as router,
     ):
         lanes = [Lane(nginx), Lane(router)]
         yield [*lanes, Lane(router, "messages")] if plan.translated else lanes
