@@ -123,26 +123,26 @@ def test_a_secret_is_hidden_however_it_is_spelled(secret: str) -> None:
     assert (line["note"], line["deep"]) == ("quoting *** here", [{"x": "***"}])
 
 
-def test_a_terminal_gets_colours_and_no_json() -> None:
+def on_a_terminal(told: Event) -> str:
+    """What a terminal is sent of `told`."""
     ours, theirs = pty.openpty()
     with os.fdopen(theirs, "w") as terminal:
         writer = LogWriter(stream=terminal)
-        writer(event(note="ready"))
+        writer(told)
         writer.close()
         shown = os.read(ours, 4096).decode()
     os.close(ours)
+    return shown
+
+
+def test_a_terminal_gets_colours_and_no_json() -> None:
+    shown = on_a_terminal(event(note="ready"))
 
     assert ("\x1b[" in shown, "adapter-note" in shown, "{" in shown) == (True, True, False)
 
 
 def test_a_terminal_does_not_act_upon_what_a_client_said() -> None:
-    ours, theirs = pty.openpty()
-    with os.fdopen(theirs, "w") as terminal:
-        writer = LogWriter(stream=terminal)
-        writer(event(note="one\x1b[2Jword\x9b\u202e"))
-        writer.close()
-        shown = os.read(ours, 4096).decode()
-    os.close(ours)
+    shown = on_a_terminal(event(note="one\x1b[2Jword\x9b\u202e"))
 
     assert r"'one\x1b[2Jword\x9b\u202e'" in shown
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from attrs import evolve, frozen
 
@@ -28,15 +29,10 @@ class Settlement:
 
     def begun(self, running: Try) -> None:
         """The attempt is on record before the upstream is called."""
-        record = running.record
-        self.ledger.start(record)
+        self.ledger.start(running.record)
         self.events.emit(
             "try-provider",
-            provider=record.provider.name,
-            profile=record.profile.name,
-            attempt=record.number,
-            stream=record.stream,
-            native_anthropic=running.native_anthropic,
+            **_of(running),
             degraded=bool(running.dropped),
         )
 
@@ -46,14 +42,9 @@ class Settlement:
         running.patience.waited_s = 0.0
         report.first_token_s = time.perf_counter() - report.began
         report.overhead_s = report.first_token_s - report.waited_s
-        record = running.record
         self.events.emit(
             "provider-ok",
-            provider=record.provider.name,
-            profile=record.profile.name,
-            attempt=record.number,
-            stream=record.stream,
-            native_anthropic=running.native_anthropic,
+            **_of(running),
             ttft_ms=round(report.first_token_s * 1000, 1),
         )
 
@@ -98,3 +89,15 @@ class Settlement:
         """What `usage` costs: the plugins' answer, else the core's from the ``cost:`` table."""
         cost = self.hooks.compute_cost(provider, usage)
         return price(usage, provider.cost, estimated=estimated) if cost is None else cost
+
+
+def _of(running: Try) -> dict[str, Any]:
+    """What is told of every attempt."""
+    record = running.record
+    return {
+        "provider": record.provider.name,
+        "profile": record.profile.name,
+        "attempt": record.number,
+        "stream": record.stream,
+        "native_anthropic": running.native_anthropic,
+    }

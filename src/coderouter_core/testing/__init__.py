@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from coderouter_core.testing.asked import Asked
+from coderouter_core.testing.certificates import self_signed
 from coderouter_core.testing.clock import FakeClock
 from coderouter_core.testing.conformance import conformance
 from coderouter_core.testing.peer import Received
@@ -65,6 +66,7 @@ __all__ = [
     "Upstream",
     "conformance",
     "make_router",
+    "self_signed",
 ]
 
 #: What brings the web server and every other part of a router along; tests that need none do without.

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from coderouter_core.capabilities import Registry
@@ -121,11 +121,14 @@ def _named(plugin: Any) -> tuple[str, Any]:
     if isinstance(plugin, tuple):
         return plugin[0], plugin[1]
     kind = type(plugin)
-    known = _installed().get(f"{kind.__module__}:{kind.__qualname__}")
-    return known or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", kind.__name__).lower(), plugin
+    package = kind.__module__.partition(".")[0]
+    for entry in _installed():
+        # A plugin of several modules is registered where its package shows it, not where its class stands.
+        if entry.module.partition(".")[0] == package and entry.load() is kind:
+            return entry.name, plugin
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", kind.__name__).lower(), plugin
 
 
 @functools.cache
-def _installed() -> dict[str, str]:
-    """Names of installed plugins by where their classes stand."""
-    return {entry.value: entry.name for entry in entry_points(group=GROUP)}
+def _installed() -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=GROUP))

@@ -7,7 +7,6 @@ import contextlib
 import shutil
 import socket
 import ssl
-import subprocess
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ import h2.config
 import h2.connection
 import h2.events
 import pytest
+
+from coderouter_core.testing import self_signed
 
 if TYPE_CHECKING:
     from tests.web.http1.conftest import Server, Serving
@@ -240,18 +241,9 @@ def test_a_websocket_is_the_application_s_matter(serving: Serving, reader: str) 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Key and self-signed certificate for localhost, in one file."""
     if shutil.which("openssl") is None:
         pytest.skip("needs the openssl command")
-    folder = tmp_path_factory.mktemp("tls")
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "
-        "-keyout key.pem -out cert.pem"
-    )
-    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True, timeout=30)
-    both = folder / "both.pem"
-    both.write_text((folder / "key.pem").read_text() + (folder / "cert.pem").read_text())
-    return both
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 def secured(server: Server, certificate: Path, protocol: str) -> ssl.SSLSocket:

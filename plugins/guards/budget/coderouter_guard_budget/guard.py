@@ -1,11 +1,9 @@
-"""Keep what is spent in a month below a cap: of a provider, of a profile, of a client's key."""
+"""Holds money for each attempt, and leaves out providers whose cap is reached."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
-
-from attrs import field, frozen, validators
 
 from coderouter_core.api import (
     Attempt,
@@ -16,7 +14,6 @@ from coderouter_core.api import (
     Level,
     Operation,
     Option,
-    Problem,
     Profile,
     Provider,
     Rejection,
@@ -29,8 +26,9 @@ from coderouter_core.api import (
     hookimpl,
     month_of,
     rough_prompt,
-    spending,
 )
+from coderouter_guard_budget.caps import Budget, Cap, ProviderBudget, caps_of
+from coderouter_guard_budget.prices import costs_money, problems
 
 #: The share of a cap from which on it is told that the rest is small.
 NEAR = 0.8
@@ -39,48 +37,6 @@ MARKED_S = 32 * 86_400.0
 #: Seconds after which to ask again while the ledger is down.
 RETRY_S = 5.0
 HINT = "raise monthly_budget_usd, wait for the next month (UTC), or add a provider that costs nothing"
-#: What a request is asked for at the least; its price tells whether a provider costs anything.
-ONE = Usage(input=1, output=1, reported=True)
-
-
-def _cap() -> float | None:
-    return field(default=None, validator=validators.optional(validators.ge(0)))
-
-
-@frozen
-class ProviderBudget:
-    """Keys under a provider's `cost`, in US dollars and tokens."""
-
-    monthly_budget_usd: float | None = _cap()
-    budget_reserve_tokens: int = field(default=4096, validator=validators.ge(1))
-
-
-@frozen
-class Budget:
-    """Key on a profile, and on an entry of ``auth.keys``, in US dollars."""
-
-    monthly_budget_usd: float | None = _cap()
-
-
-@frozen(eq=False)
-class Cap:
-    """What `name` may spend in a month."""
-
-    spender: Spender
-    name: str
-    usd: float
-    _counter: str = field(init=False, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "_counter", spending(self.spender, self.name, ""))
-
-    def counter(self, month: str) -> str:
-        return self._counter + month
-
-    @property
-    def whose(self) -> str:
-        """Who spends, as a reason begins; a provider is named beside its reasons anyway."""
-        return "" if self.spender is Spender.PROVIDER else f"{self.spender.value} {self.name!r} "
 
 
 class BudgetGuard:
@@ -106,16 +62,16 @@ class BudgetGuard:
     def configure(self, config: Config, router: Router) -> None:
         self._router = router
         self._closed = config.ledger_on_failure == "closed"
-        self._costs = {provider.name: self._costs_money(provider) for provider in config.providers}
-        self._of_providers = _caps(
+        self._costs = {provider.name: costs_money(provider, router.price) for provider in config.providers}
+        self._of_providers = caps_of(
             Spender.PROVIDER, ((each.name, each.option(ProviderBudget)) for each in config.providers)
         )
-        self._of_profiles = _caps(
+        self._of_profiles = caps_of(
             Spender.PROFILE, ((each.name, each.option(Budget)) for each in config.profiles)
         )
-        self._of_keys = _caps(Spender.KEY, ((each.name, each.option(Budget)) for each in config.auth_keys))
-        if problems := list(self._problems(config)):
-            raise ConfigError(*problems)
+        self._of_keys = caps_of(Spender.KEY, ((each.name, each.option(Budget)) for each in config.auth_keys))
+        if found := list(problems(config, router.price)):
+            raise ConfigError(*found)
 
     @hookimpl
     def filter_chain(
@@ -237,44 +193,6 @@ class BudgetGuard:
         usage = Usage(input=rough_prompt(request), output=output * _answers(request), reported=True)
         return self._router.price(provider, usage).usd or 0.0
 
-    def _costs_money(self, provider: Provider) -> bool:
-        """Whether the provider has a price that is not zero, be it for input or output alone."""
-        parts = (Usage(input=1, reported=True), Usage(output=1, reported=True))
-        return any(self._router.price(provider, part).usd for part in parts)
-
-    def _problems(self, config: Config) -> Iterator[Problem]:
-        """A cap that cannot hold would be worse than none."""
-        named = {provider.name: provider for provider in config.providers}
-        for at, provider in enumerate(config.providers):
-            if provider.option(ProviderBudget).monthly_budget_usd is not None and self._is_unpriced(provider):
-                yield Problem(
-                    f"provider {provider.name!r} has no prices to count by; write input_tokens_per_million and "
-                    "output_tokens_per_million beside it, or remove the budget",
-                    path=f"providers[{at}].cost.monthly_budget_usd",
-                )
-        for at, profile in enumerate(config.profiles):
-            if profile.option(Budget).monthly_budget_usd is not None:
-                chain = [named[name] for name in dict.fromkeys(profile.providers)]
-                yield from self._uncounted(chain, f"profiles[{at}].monthly_budget_usd")
-        for at, key in enumerate(config.auth_keys):
-            if key.option(Budget).monthly_budget_usd is not None:
-                yield from self._uncounted(config.providers, f"auth.keys[{at}].monthly_budget_usd")
-
-    def _uncounted(self, chain: Sequence[Provider], path: str) -> Iterator[Problem]:
-        """Whom the cap at `path` cannot hold back, though it should."""
-        for provider in chain:
-            if provider.paid and self._is_unpriced(provider):
-                yield Problem(
-                    f"provider {provider.name!r} is paid and has no prices to count by; write them under its cost, "
-                    "0 where it is free, or remove the budget",
-                    path=path,
-                )
-        if all(self._is_unpriced(provider) for provider in chain) and not any(each.paid for each in chain):
-            yield Problem("no provider that it is for has prices; write them under cost", path=path)
-
-    def _is_unpriced(self, provider: Provider) -> bool:
-        return self._router.price(provider, ONE).usd is None
-
 
 def _answers(request: Request) -> int:
     """How many answers the request will be billed for; an embedding has no output."""
@@ -286,12 +204,6 @@ def _answers(request: Request) -> int:
     if not isinstance(prompts, list) or all(isinstance(one, int) for one in prompts):
         return max(1, each)
     return max(1, each) * len(prompts)
-
-
-def _caps(spender: Spender, written: Iterable[tuple[str, ProviderBudget | Budget]]) -> dict[str, Cap]:
-    """Whoever has a cap, by name."""
-    caps = ((name, said.monthly_budget_usd) for name, said in written)
-    return {name: Cap(spender, name, usd) for name, usd in caps if usd is not None}
 
 
 def _rejection(provider: Provider, profile: Profile, cap: Cap, total: float, month: str) -> Rejection:
